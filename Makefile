@@ -1,0 +1,62 @@
+# `make` alone lists what there is. Recipes are short on purpose: what needs more is a program or a test.
+
+MODULES  := pkg schemas simulator services lab
+FUZZTIME ?= 10s
+KILLS    ?= 500
+FUZZ     ?= 1000000
+
+# Stamp the binary with its commit, except where git is missing or does not trust the folder: go build would fail there.
+VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
+
+.PHONY: help run build deps test check vet lint format tidy alone house fuzz bench torture clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build, then start everything in one process, with demo devices.
+	bin/weir up
+
+build: ## Build the one binary, bin/weir.
+	go build -buildvcs=$(VCS) -o bin/weir ./services/cmd/weir
+
+deps: ## Install the Debian packages that the tests need, or name them and fail.
+	@.ci/deps
+
+test: deps ## Run all tests of all modules.
+	go test work
+
+check: vet lint format tidy alone house ## Vet, staticcheck, formatting, every module by itself, conventions.
+
+vet:
+	go vet work
+
+lint: bin/staticcheck
+	bin/staticcheck work
+
+format: bin/gofumpt
+	@files=$$(bin/gofumpt -l $(MODULES)) && test -z "$$files" || { echo "not formatted:" $$files "(bin/gofumpt -w FILE mends it)"; exit 1; }
+
+tidy: # siblings are joined by require and replace, so that this works without the workspace
+	@for m in $(MODULES) lab/tools; do echo "tidy $$m"; GOWORK=off go -C $$m mod tidy -diff || exit 1; done
+
+alone: # every go.mod is honest by itself
+	@for m in $(MODULES); do echo "GOWORK=off build $$m"; GOWORK=off go -C $$m build -o /dev/null ./... || exit 1; done
+
+house: # a cached pass would miss what changed in other modules, hence -count=1
+	go test -count=1 ./lab/house
+
+bin/staticcheck bin/gofumpt &: lab/tools/go.mod lab/tools/go.sum
+	GOWORK=off go build -C lab/tools -o ../../bin/ tool
+
+fuzz: ## Run each fuzz target for FUZZTIME=10s.
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(MODULES) | sed -E 's|^(.*)/[^/]*:func |\1 |' | sort | \
+	while read -r dir target; do echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$dir" || exit 1; done
+
+bench: build ## Measure each stage and whole runs; print one table.
+	go run ./lab/bench -weir bin/weir
+
+torture: build ## Kill -9 under load KILLS=500 times and mix in FUZZ=1000000 bad messages, then verify.
+	go test -count=1 -timeout 0 ./lab/torture -kills $(KILLS) -fuzz-messages $(FUZZ)
+
+clean: ## Remove what make built.
+	rm -rf bin
