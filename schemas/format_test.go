@@ -1,0 +1,263 @@
+package schemas
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A format is a codec with its golden file. Every property below holds for all of them.
+type format struct {
+	name    string
+	version int
+	sample  func() any
+	draw    func(*rapid.T) any
+	encode  func(any) []byte
+	decode  func([]byte) (any, error)
+	ragged  bool // ends in a payload of any length
+}
+
+var formats = []format{
+	{
+		name: "frame", version: FrameVersion,
+		sample: func() any { return sampleFrame() },
+		draw:   func(t *rapid.T) any { return drawFrame(t) },
+		encode: func(v any) []byte { return new(FrameEncoder).Append(nil, v.(*Frame)) },
+		decode: func(b []byte) (any, error) {
+			var f Frame
+			return &f, new(FrameDecoder).Decode(b, &f)
+		},
+	},
+	{
+		name: "commit", version: CommitVersion,
+		sample: func() any { return sampleCommit() },
+		draw:   func(t *rapid.T) any { return commits().Draw(t, "commit") },
+		encode: func(v any) []byte { return new(CommitEncoder).Append(nil, v.(*Commit)) },
+		decode: func(b []byte) (any, error) { return new(CommitDecoder).Decode(b, WithAll) },
+	},
+	{
+		name: "checkpoint", version: CheckpointVersion, ragged: true,
+		sample: func() any { return sampleCheckpoint() },
+		draw:   func(t *rapid.T) any { return checkpoints().Draw(t, "checkpoint") },
+		encode: func(v any) []byte { return v.(*Checkpoint).Append(nil) },
+		decode: func(b []byte) (any, error) { return DecodeCheckpoint(b) },
+	},
+	{
+		name: "tick", version: TickVersion,
+		sample: func() any { return sampleTick() },
+		draw: func(t *rapid.T) any {
+			return GatewayTick{rapid.Int64().Draw(t, "time"), rapid.Int64().Draw(t, "wall")}
+		},
+		encode: func(v any) []byte { return v.(GatewayTick).Append(nil) },
+		decode: func(b []byte) (any, error) { return DecodeGatewayTick(b) },
+	},
+}
+
+func drawFrame(t *rapid.T) *Frame {
+	var b FrameBuilder
+	for _, s := range sents().Draw(t, "sent") {
+		b.Add(s.tenant, s.device, s.Reading)
+	}
+	return fillFrame(t, &b)
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, f := range formats {
+		t.Run(f.name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				v := f.draw(t)
+				b := f.encode(v)
+				got, err := f.decode(b)
+				if err != nil {
+					t.Fatalf("%v\n of %s", err, repr(v))
+				}
+				if !equal(got, v) {
+					t.Fatalf("\n got %s\nwant %s", repr(got), repr(v))
+				}
+				if again := f.encode(got); !bytes.Equal(again, b) {
+					t.Fatalf("equal values, other bytes:\n%x\n%x", again, b)
+				}
+			})
+		})
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden files of the current versions")
+
+func TestGolden(t *testing.T) {
+	for _, f := range formats {
+		name := filepath.Join("testdata", fmt.Sprintf("%s-v%d.bin", f.name, f.version))
+		b := f.encode(f.sample())
+		if *update {
+			if err := os.WriteFile(name, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		golden, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatalf("%v; a new version needs a golden file: go test -run Golden -update", err)
+		}
+		if !bytes.Equal(b, golden) {
+			t.Errorf("%s differs: these bytes are stored in data folders. A change needs a new version and its line of history.\n got %x\nwant %x", name, b, golden)
+		}
+		got, err := f.decode(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, name, got, f.sample())
+	}
+}
+
+// TestOldGolden decodes what older versions wrote.
+func TestOldGolden(t *testing.T) {
+	for _, f := range formats {
+		for version := 1; version <= f.version; version++ {
+			name := filepath.Join("testdata", fmt.Sprintf("%s-v%d.bin", f.name, version))
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if int(b[0]) != version {
+				t.Errorf("%s has version byte %d", name, b[0])
+			}
+			if _, err := f.decode(b); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestNewerVersion(t *testing.T) {
+	for _, f := range formats {
+		b := f.encode(f.sample())
+		b[0] = byte(f.version + 1)
+		_, err := f.decode(b)
+		newer, ok := errors.AsType[*NewerVersionError](err)
+		if !ok || newer.Format != f.name || newer.Got != f.version+1 || newer.Want != f.version {
+			t.Errorf("%s: %v", f.name, err)
+		}
+		b[0] = 0
+		if _, err := f.decode(b); err == nil {
+			t.Errorf("%s: version 0 was decoded", f.name)
+		} else if _, ok := errors.AsType[*NewerVersionError](err); ok {
+			t.Errorf("%s: version 0 is newer: %v", f.name, err)
+		}
+	}
+}
+
+// TestTruncated cuts the sample at each byte.
+func TestTruncated(t *testing.T) {
+	for _, f := range formats {
+		b := f.encode(f.sample())
+		end := len(b)
+		if f.ragged {
+			end -= len(sampleCheckpoint().Payload)
+		}
+		for n := range end {
+			if v, err := f.decode(b[:n:n]); err == nil {
+				t.Errorf("%s of %d bytes, cut after %d, is %s", f.name, len(b), n, repr(v))
+			}
+		}
+		if !f.ragged {
+			if _, err := f.decode(append(b[:end:end], 0)); err == nil {
+				t.Errorf("%s with a byte behind it was decoded", f.name)
+			}
+		}
+	}
+}
+
+// TestFlipped changes each byte to values that are often lengths.
+func TestFlipped(t *testing.T) {
+	for _, f := range formats {
+		b := f.encode(f.sample())
+		for i := range b {
+			for _, v := range []byte{0, 1, 0x7f, 0x80, 0xc0, 0xc6, 0xcb, 0xcf, 0xdb, 0xdd, 0xdf, 0xff} {
+				broken := bytes.Clone(b)
+				broken[i] = v
+				checkDecode(t, &f, broken)
+			}
+		}
+	}
+}
+
+// TestHostileLengths claims lengths that are not there.
+func TestHostileLengths(t *testing.T) {
+	bombs := [][]byte{
+		{0xc6, 0xff, 0xff, 0xff, 0xff}, {0xdb, 0xff, 0xff, 0xff, 0xff}, {0xdd, 0xff, 0xff, 0xff, 0xff}, {0xdf, 0xff, 0xff, 0xff, 0xff},
+		{0xc9, 0xff, 0xff, 0xff, 0xff, 0}, {0xce, 0xff, 0xff, 0xff, 0xff}, {0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		bytes.Repeat([]byte{0x91}, 1000), bytes.Repeat([]byte{0x81}, 1000), binary.AppendUvarint(nil, 1<<63),
+	}
+	for _, f := range formats {
+		b := f.encode(f.sample())
+		for i := 1; i < len(b); i++ {
+			for _, bomb := range bombs {
+				checkDecode(t, &f, append(append(bytes.Clone(b[:i]), bomb...), b[i:]...))
+				checkDecode(t, &f, append(append(bytes.Clone(b[:i]), bomb...), make([]byte, 1000)...))
+			}
+		}
+	}
+}
+
+// checkDecode holds for all bytes: no panic, memory in proportion to the bytes,
+// and what decodes can be written and read again.
+func checkDecode(t testing.TB, f *format, b []byte) {
+	t.Helper()
+	const perByte, fixed = 40, 16 << 10
+	var v any
+	var err error
+	most := perByte*uint64(len(b)) + fixed
+	if got := allocated(most, func() { v, err = f.decode(b) }); got > most {
+		t.Fatalf("%s: decoding %d bytes took %d bytes of memory: %x", f.name, len(b), got, b)
+	}
+	if err != nil {
+		return
+	}
+	again, err := f.decode(f.encode(v))
+	if err != nil {
+		t.Fatalf("%s: what was decoded from %x is not decoded again: %v", f.name, b, err)
+	}
+	wantEqual(t, f.name+" written and read again", again, v)
+}
+
+// allocated is how many bytes of memory f takes. Other goroutines allocate too:
+// more than most is measured again.
+func allocated(most uint64, f func()) (n uint64) {
+	var before, after runtime.MemStats
+	for range 3 {
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		if n = after.TotalAlloc - before.TotalAlloc; n <= most {
+			break
+		}
+	}
+	return n
+}
+
+func fuzz(f *testing.F, format *format) {
+	goldens, err := filepath.Glob(filepath.Join("testdata", format.name+"-v*.bin"))
+	if err != nil || len(goldens) == 0 {
+		f.Fatal(goldens, err)
+	}
+	for _, name := range goldens {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { checkDecode(t, format, b) })
+}
+
+func FuzzFrame(f *testing.F)      { fuzz(f, &formats[0]) }
+func FuzzCommit(f *testing.F)     { fuzz(f, &formats[1]) }
+func FuzzCheckpoint(f *testing.F) { fuzz(f, &formats[2]) }
+func FuzzTick(f *testing.F)       { fuzz(f, &formats[3]) }

@@ -1,0 +1,238 @@
+package schemas
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+)
+
+// The samples are what golden files hold. Changing one changes a golden file:
+// add to them, and say so in the version history.
+
+const t0 = int64(1763760000_000000000) // 2025-11-21T21:20:00Z
+
+func sampleFrame() *Frame {
+	var b FrameBuilder
+	for i := range 6 {
+		r := &Reading{
+			Boot: "a1", Seq: uint64(17 + i/2), Numbered: true,
+			EventTime: t0 + int64(i)*250e6, IngestTime: t0 + int64(i)*250e6 + 12e6,
+			Values: []Value{{"temp", 21.5 + float64(i)/10}, {"pressure", 1013.25}, {"ratio", math.Pi * float64(i)}},
+		}
+		if i%2 == 1 {
+			r.Attrs = []Attr{{"floor", "2"}, {"site", "x"}}
+		}
+		b.Add("acme", []string{"pump-1", "pump-2"}[i%2], r)
+	}
+	b.Add("acme", "old", &Reading{EventTime: t0, IngestTime: t0, Values: []Value{{"up", 1}}, Packet: Packet{ID: 7, Hash: 0xfeedbeef, Dup: true}})
+	b.AddRefused("acme", "pump-1", &Reading{Boot: "a1", Seq: 20, Numbered: true})
+	b.AddFlow("acme", Metrics, "", "", 20)
+	b.AddFlow("acme", Metrics, Rejected, Future, 1)
+	f := b.Frame()
+	f.Agent, f.N, f.ArrivedBefore, f.Resumed, f.HasTick = "agent-1", 42, 9000, true, true
+	f.Tick = Tick{Time: t0 + 2e9, Wall: t0 + 2e9 + 3e6, Error: 1e6, Quality: 2}
+	f.Config = &Config{Revision: 3, From: t0 + 60e9, Document: []byte(`{"idle":"2s"}`)}
+	return f
+}
+
+func sampleCommit() *Commit {
+	epoch := Epoch{0: 0xe0, 15: 0x0e}
+	device := Window{
+		View: "device", Dims: []string{"device", "metric"}, Key: Key{"acme", []string{"pump-1", "temp"}},
+		Start: t0, End: t0 + 10e9, Contributor: "agent-1", Epoch: epoch, FirstN: 7, Revision: 1, Timing: OnTime,
+		Count: 3, Sum: 64.8, Min: 21.5, Max: 21.7,
+		First: Point{t0 + 1e9, 21.5, 0x1111}, Last: Point{t0 + 9e9, 21.7, 0x3333},
+		Sketch: []byte{1, 2, 3, 4}, Digest: 0x6666, Expected: 1, Seen: 1, ClockError: 1e6, ConfigRev: 3,
+		Exemplars: []Exemplar{{Point{t0 + 2e9, 21.6, 0x2222}, "4bf92f3577b34da6a3ce929d0e0e4736"}},
+	}
+	late := device
+	late.Start, late.End, late.FirstN, late.Revision, late.Timing, late.LateCount = t0-10e9, t0, 5, 2, LateTiming, 1
+	late.First, late.Last, late.Exemplars = Point{t0 - 9e9, 21.5, 0x1111}, Point{t0 - 1e9, 21.7, 0x3333}, nil
+	fleet := device
+	fleet.View, fleet.Dims, fleet.Key = "fleet", []string{"class", "metric"}, Key{"acme", []string{"pump", "temp"}}
+	fleet.Timing, fleet.Expected, fleet.Missing, fleet.Sketch = FinalTiming, 2, []string{"pump-2"}, nil
+	return &Commit{
+		Producer: "agent-1", Epoch: epoch, N: 7, RunFirst: 6, End: true,
+		InFirst: 100, InLast: 140, InHash: 0xabcdef, Time: t0 + 11e9, Wall: t0 + 11e9 + 3e6, ConfigRev: 3, Digest: 0x9999,
+		Views:   []Progress{{"device", 10e9, TierRegion, true, t0 + 10e9, t0 - 50e9, 30, 2, 1}},
+		Totals:  []Total{{"acme", Metrics, "", "", "", 40}, {"acme", Metrics, StageAggregator, Duplicate, Repeat, 2}},
+		Holes:   []Hole{{"agent-1", 12, 13, 40}},
+		Windows: []Window{device, late}, Local: []Window{fleet},
+		Early: []Early{{"acme", "pump-1", "temp", 4, 21.6, 21.5, 21.7, 21.7}},
+	}
+}
+
+func sampleCheckpoint() *Checkpoint {
+	return &Checkpoint{
+		Producer: "north/3", Epoch: Epoch{0: 0xe0, 15: 0x0e}, N: 7, OutSeq: 70, InLast: 140, Part: 2, Parts: 3,
+		Prev: 11, Hash: 0xfeedfacecafebeef, Seqs: []uint64{12, 13}, Payload: []byte("state"),
+	}
+}
+
+func sampleTick() GatewayTick { return GatewayTick{Time: t0, Wall: t0 + 3e6} }
+
+// Generators.
+
+func names() *rapid.Generator[string] {
+	return rapid.OneOf(rapid.SampledFrom([]string{"acme", "pump-1", "pump-2", "a", "_"}), rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`))
+}
+
+func times() *rapid.Generator[int64] {
+	near := func(unit int64) *rapid.Generator[int64] {
+		return rapid.Map(rapid.Int64Range(t0/unit-1e5, t0/unit+1e5), func(n int64) int64 { return n * unit })
+	}
+	return rapid.OneOf(near(1e9), near(1e6), near(1), rapid.Int64())
+}
+
+// numbers are what sensors send, and every other finite number.
+func numbers() *rapid.Generator[float64] {
+	decimal := rapid.Custom(func(t *rapid.T) float64 {
+		n, div := rapid.Int64Range(-1e12, 1e12).Draw(t, "n"), rapid.SampledFrom([]float64{1, 10, 1e2, 1e5, 1e9, 1024, 3}).Draw(t, "div")
+		return float64(n) / div
+	})
+	return rapid.OneOf(
+		decimal,
+		rapid.Map(rapid.Float32().Filter(func(v float32) bool { return finite(float64(v)) }), func(v float32) float64 { return float64(v) }),
+		rapid.Float64().Filter(func(v float64) bool { return finite(v) }),
+		rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1, -1, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, maxScaled, maxScaled + 1, 1 << 53}),
+	)
+}
+
+func readings() *rapid.Generator[*Reading] {
+	return rapid.Custom(func(t *rapid.T) *Reading {
+		r := &Reading{
+			Boot: rapid.SampledFrom([]string{"", "a1", "b2"}).Draw(t, "boot"), Numbered: rapid.Bool().Draw(t, "numbered"),
+			EventTime: times().Draw(t, "event"), IngestTime: times().Draw(t, "ingest"),
+		}
+		if r.Numbered {
+			r.Seq = rapid.Uint64().Draw(t, "seq")
+		} else {
+			r.Packet = Packet{rapid.Uint16().Draw(t, "id"), rapid.Uint32().Draw(t, "hash"), rapid.Bool().Draw(t, "dup")}
+		}
+		for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID[string]).Draw(t, "attrs") {
+			r.Attrs = append(r.Attrs, Attr{key, rapid.String().Draw(t, "attr")})
+		}
+		slices.SortFunc(r.Attrs, func(a, b Attr) int { return strings.Compare(a.Key, b.Key) })
+		for range rapid.IntRange(0, 4).Draw(t, "values") {
+			r.Values = append(r.Values, Value{rapid.SampledFrom([]string{"temp", "hum", "x"}).Draw(t, "metric"), numbers().Draw(t, "value")})
+		}
+		return r
+	})
+}
+
+// sent is a reading and who sent it.
+type sent struct {
+	tenant, device string
+	*Reading
+}
+
+func sents() *rapid.Generator[[]sent] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) sent {
+		return sent{names().Draw(t, "tenant"), names().Draw(t, "device"), readings().Draw(t, "reading")}
+	}), 0, 12)
+}
+
+// fillFrame draws everything of a frame but its readings.
+func fillFrame(t *rapid.T, b *FrameBuilder) *Frame {
+	for range rapid.IntRange(0, 3).Draw(t, "flows") {
+		b.AddFlow(names().Draw(t, "tenant"), rapid.SampledFrom([]Signal{Metrics, Traces, Logs}).Draw(t, "signal"),
+			rapid.SampledFrom([]Outcome{"", Rejected, Shed}).Draw(t, "outcome"), rapid.SampledFrom(RejectReasons).Draw(t, "reason"),
+			rapid.Uint64().Draw(t, "n"))
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "refused") {
+		b.AddRefused(names().Draw(t, "tenant"), names().Draw(t, "device"), readings().Draw(t, "reading"))
+	}
+	f := b.Frame()
+	f.Agent, f.N, f.ArrivedBefore = names().Draw(t, "agent"), rapid.Uint64().Draw(t, "frame"), rapid.Uint64().Draw(t, "before")
+	f.Resumed, f.HasTick = rapid.Bool().Draw(t, "resumed"), rapid.Bool().Draw(t, "tick")
+	if f.HasTick {
+		f.Tick = Tick{times().Draw(t, "time"), times().Draw(t, "wall"), rapid.Int64().Draw(t, "error"), rapid.Byte().Draw(t, "quality")}
+	}
+	if rapid.Bool().Draw(t, "config") {
+		f.Config = &Config{rapid.Uint64().Draw(t, "revision"), times().Draw(t, "from"), rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "document")}
+	}
+	return f
+}
+
+func points() *rapid.Generator[Point] {
+	return rapid.Custom(func(t *rapid.T) Point {
+		return Point{times().Draw(t, "time"), numbers().Draw(t, "value"), rapid.Uint64().Draw(t, "id")}
+	})
+}
+
+func windows(c *Commit) *rapid.Generator[Window] {
+	dims := rapid.SampledFrom([][]string{nil, {"device", "metric"}, {"class", "metric"}, {"attrs.site"}})
+	return rapid.Custom(func(t *rapid.T) Window {
+		w := Window{
+			View: rapid.SampledFrom([]string{"device", "fleet", "late:device"}).Draw(t, "view"), Dims: dims.Draw(t, "dims"),
+			Start: rapid.Int64Range(math.MinInt64/2, math.MaxInt64/2).Draw(t, "start"), Contributor: c.Producer, Epoch: c.Epoch,
+			FirstN: rapid.Uint64Range(1, c.N).Draw(t, "first_n"), Revision: rapid.Uint32Min(1).Draw(t, "revision"),
+			Timing: Timing(rapid.Uint8Range(1, 3).Draw(t, "timing")), Count: rapid.Uint64Min(1).Draw(t, "count"),
+			Sum: numbers().Draw(t, "sum"), First: points().Draw(t, "first"), Last: points().Draw(t, "last"),
+			Sketch: rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(t, "sketch"), Digest: rapid.Uint64().Draw(t, "digest"),
+			Expected: rapid.Uint32().Draw(t, "expected"), Seen: rapid.Uint32().Draw(t, "seen"),
+			ClockError: rapid.Int64Min(0).Draw(t, "error"), ConfigRev: rapid.Uint64().Draw(t, "config"),
+		}
+		w.End = w.Start + rapid.Int64Range(1, math.MaxInt64/2).Draw(t, "size")
+		w.LateCount = rapid.Uint64Max(w.Count).Draw(t, "late")
+		w.Min, w.Max = numbers().Draw(t, "min"), numbers().Draw(t, "max")
+		if w.Min > w.Max {
+			w.Min, w.Max = w.Max, w.Min
+		}
+		w.Key.Tenant = names().Draw(t, "tenant")
+		for range w.Dims {
+			w.Key.Values = append(w.Key.Values, rapid.String().Draw(t, "key"))
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "missing") {
+			w.Missing = append(w.Missing, names().Draw(t, "name"))
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "exemplars") {
+			w.Exemplars = append(w.Exemplars, Exemplar{points().Draw(t, "point"), rapid.StringN(0, 32, 64).Draw(t, "trace")})
+		}
+		return w
+	})
+}
+
+func commits() *rapid.Generator[*Commit] {
+	return rapid.Custom(func(t *rapid.T) *Commit {
+		c := &Commit{Producer: names().Draw(t, "producer"), N: rapid.Uint64Min(1).Draw(t, "n"), End: rapid.Bool().Draw(t, "end")}
+		copy(c.Epoch[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "epoch"))
+		c.RunFirst = rapid.Uint64Range(1, c.N).Draw(t, "run_first")
+		c.InFirst, c.InLast, c.InHash = rapid.Uint64().Draw(t, "in_first"), rapid.Uint64().Draw(t, "in_last"), rapid.Uint64().Draw(t, "in_hash")
+		c.Time, c.Wall, c.ConfigRev, c.Digest = rapid.Int64().Draw(t, "time"), rapid.Int64().Draw(t, "wall"), rapid.Uint64().Draw(t, "config"), rapid.Uint64().Draw(t, "digest")
+		for range rapid.IntRange(0, 2).Draw(t, "views") {
+			c.Views = append(c.Views, Progress{names().Draw(t, "view"), rapid.Int64().Draw(t, "size"), Tier(names().Draw(t, "uplink")), rapid.Bool().Draw(t, "publish"), times().Draw(t, "on_time"), times().Draw(t, "final"), rapid.Uint64().Draw(t, "emitted"), rapid.Uint64().Draw(t, "open"), rapid.Uint64().Draw(t, "late")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "totals") {
+			c.Totals = append(c.Totals, Total{names().Draw(t, "tenant"), Metrics, StageIngest, Rejected, Future, rapid.Uint64().Draw(t, "n")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "holes") {
+			c.Holes = append(c.Holes, Hole{names().Draw(t, "source"), rapid.Uint64().Draw(t, "from"), rapid.Uint64().Draw(t, "to"), rapid.Uint64().Draw(t, "records")})
+		}
+		some := func(what string) []Window {
+			return rapid.SliceOfN(windows(c), 0, 3).Draw(t, what)
+		}
+		c.Windows, c.Local = some("windows"), some("local")
+		for range rapid.IntRange(0, 2).Draw(t, "early") {
+			n := func() float64 { return numbers().Draw(t, "number") }
+			c.Early = append(c.Early, Early{names().Draw(t, "tenant"), names().Draw(t, "device"), "temp", rapid.Uint64().Draw(t, "count"), n(), n(), n(), n()})
+		}
+		return c
+	})
+}
+
+func checkpoints() *rapid.Generator[*Checkpoint] {
+	return rapid.Custom(func(t *rapid.T) *Checkpoint {
+		c := &Checkpoint{Producer: names().Draw(t, "producer"), Parts: rapid.IntRange(1, 1<<16).Draw(t, "parts")}
+		copy(c.Epoch[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "epoch"))
+		for _, p := range []*uint64{&c.N, &c.OutSeq, &c.InLast, &c.Prev, &c.Hash} {
+			*p = rapid.Uint64().Draw(t, "number")
+		}
+		c.Part = rapid.IntRange(0, c.Parts-1).Draw(t, "part")
+		c.Seqs = rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "seqs")
+		c.Payload = rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "payload")
+		return c
+	})
+}

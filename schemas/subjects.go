@@ -1,0 +1,124 @@
+package schemas
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Subjects. Devices own tel and listen on cmd; everything else lives under
+// weir, where nobody outside the services may publish.
+const (
+	TelemetryAll = "tel.>"
+	CommandAll   = "cmd.>"
+	internal     = "weir."
+
+	JournalAll = internal + "journal.*"
+	StateAll   = internal + "state.*"
+	ParkedAll  = internal + "parked.>"
+	StatusAll  = internal + "status.*.*"
+	WindowsAll = internal + "windows.>"
+)
+
+// Kind is the last token of an outbox subject.
+type Kind string
+
+// KindCommit is what aggregators and gateways write.
+const KindCommit Kind = "commit"
+
+// Telemetry is where a device publishes.
+func Telemetry(tenant, device string, s Signal) string {
+	return "tel." + tenant + "." + device + "." + string(s)
+}
+
+// Command is where a device's commands come.
+func Command(tenant, device string) string { return "cmd." + tenant + "." + device }
+
+// ParseTelemetry splits a device's subject. ok is false unless it has the form
+// tel.<tenant>.<device>.<signal> with valid names and a known signal.
+func ParseTelemetry(subject string) (tenant, device string, s Signal, ok bool) {
+	return splitTelemetry(subject, ".")
+}
+
+// ParseTopic is ParseTelemetry for an MQTT topic.
+func ParseTopic(topic string) (tenant, device string, s Signal, ok bool) {
+	return splitTelemetry(topic, "/")
+}
+
+func splitTelemetry(path, sep string) (tenant, device string, s Signal, ok bool) {
+	root, rest, _ := strings.Cut(path, sep)
+	tenant, rest, _ = strings.Cut(rest, sep)
+	device, signal, _ := strings.Cut(rest, sep)
+	s = Signal(signal)
+	known := s == Metrics || s == Traces || s == Logs
+	return tenant, device, s, root == "tel" && known && ValidName(tenant) && ValidName(device)
+}
+
+// Journal is the subject of an agent's frames.
+func Journal(agent string) string { return internal + "journal." + agent }
+
+// State is the subject of a fold's checkpoints.
+func State(producer string) string { return internal + "state." + token(producer) }
+
+// token makes one subject token of a producer. No name holds a colon, so that
+// partition 3 of region r and an agent named r_3 stay apart.
+func token(producer string) string { return strings.ReplaceAll(producer, "/", ":") }
+
+// AgentOutbox is what an agent has for its region.
+func AgentOutbox(agent string, k Kind) string { return internal + "outbox." + agent + "." + string(k) }
+
+// GatewayOutbox is what a gateway partition has for the tier above, or for
+// readers of its own tier.
+func GatewayOutbox(region string, partition int, k Kind) string {
+	return internal + "outbox." + region + "." + strconv.Itoa(partition) + "." + string(k)
+}
+
+// Producer names the writer of a commit: an agent's name, or region/partition.
+func Producer(region string, partition int) string { return region + "/" + strconv.Itoa(partition) }
+
+// SplitProducer is the inverse of Producer. A name without a partition is an
+// agent: its partition is 0.
+func SplitProducer(producer string) (region string, partition int) {
+	region, p, _ := strings.Cut(producer, "/")
+	partition, _ = strconv.Atoi(p)
+	return region, partition
+}
+
+// TickSubject is the subject of a gateway tier's ticks in its input stream: one message
+// for all partitions of the tier.
+func TickSubject(t Tier) string { return internal + "tick." + string(t) }
+
+// Parked is where samples of refused messages of a tenant are kept. The tenant
+// is "_" where none could be told.
+func Parked(agent, tenant string) string { return internal + "parked." + agent + "." + tenant }
+
+// PublishedWindows is where final windows of views with publish go, as JSON lines.
+func PublishedWindows(tenant, view string) string { return internal + "windows." + tenant + "." + view }
+
+// StatusOf is where a service instance reports its state, once a second.
+func StatusOf(service, instance string) string {
+	return internal + "status." + service + "." + instance
+}
+
+// Ask is where the process that owns an agent or partition answers a question.
+func Ask(what, producer string) string {
+	return internal + "ask." + what + "." + token(producer)
+}
+
+// SourceOf tells the producer from a subject of an outbox or the journal.
+// Gateways come as region/partition. ok is false for anything else.
+func SourceOf(subject string) (producer string, k Kind, ok bool) {
+	rest, found := strings.CutPrefix(subject, internal)
+	if !found {
+		return "", "", false
+	}
+	tok := strings.Split(rest, ".")
+	switch {
+	case len(tok) == 3 && tok[0] == "outbox":
+		return tok[1], Kind(tok[2]), true
+	case len(tok) == 4 && tok[0] == "outbox":
+		return tok[1] + "/" + tok[2], Kind(tok[3]), true
+	case len(tok) == 2 && tok[0] == "journal":
+		return tok[1], "", true
+	}
+	return "", "", false
+}

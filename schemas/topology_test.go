@@ -1,0 +1,110 @@
+package schemas
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// overlap reports whether some subject matches both patterns of NATS.
+func overlap(a, b string) bool {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(as), len(bs)) {
+		switch {
+		case as[i] == ">" || bs[i] == ">":
+			return true
+		case as[i] != bs[i] && as[i] != "*" && bs[i] != "*":
+			return false
+		}
+	}
+	return len(as) == len(bs)
+}
+
+func TestOverlap(t *testing.T) {
+	f := func(a, b string, want bool) {
+		t.Helper()
+		if overlap(a, b) != want || overlap(b, a) != want {
+			t.Errorf("%s and %s overlap: want %v", a, b, want)
+		}
+	}
+	f("a.b", "a.b", true)
+	f("a.b", "a.c", false)
+	f("a.*", "a.c", true)
+	f("a.*", "*.c", true)
+	f("a.*", "a.b.c", false)
+	f("a.>", "a.b.c", true)
+	f("a.>", "a", false)
+	f("*.b", "a.*.c", false)
+}
+
+func regionNames() *rapid.Generator[[]string] {
+	region := names().Filter(func(s string) bool { return CheckRegion(s) == nil })
+	return rapid.SliceOfNDistinct(region, 0, 40, rapid.ID[string])
+}
+
+// TestNothingIsStoredTwice: JetStream refuses streams whose subjects overlap.
+func TestNothingIsStoredTwice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stored := map[string]string{}
+		for _, s := range OneProcess(DefaultSizes(), regionNames().Draw(t, "regions")) {
+			for _, subject := range s.Subjects {
+				for other, stream := range stored {
+					if overlap(subject, other) {
+						t.Fatalf("%s of %s overlaps %s of %s", subject, s.Name, other, stream)
+					}
+				}
+				stored[subject] = s.Name
+			}
+		}
+	})
+}
+
+// TestEverySubjectHasItsStream: what is published lands in the stream that its reader reads.
+func TestEverySubjectHasItsStream(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		regions := regionNames().Draw(t, "regions")
+		streams := OneProcess(DefaultSizes(), regions)
+		f := func(subject, want string) {
+			var in []string
+			for _, s := range streams {
+				for _, pattern := range s.Subjects {
+					if overlap(subject, pattern) {
+						in = append(in, s.Name)
+					}
+				}
+			}
+			if fmt.Sprint(in) != fmt.Sprint([]string{want}) {
+				t.Fatalf("%s is stored in %v, want %s", subject, in, want)
+			}
+		}
+		agent, partition := names().Draw(t, "agent"), rapid.IntRange(0, Partitions-1).Draw(t, "partition")
+		f(Journal(agent), StreamJournal)
+		f(AgentOutbox(agent, KindCommit), StreamAgentOutbox)
+		f(TickSubject(TierRegion), StreamAgentOutbox)
+		f(TickSubject(TierCenter), StreamRegionOutbox)
+		f(State(agent), StreamCheckpoint)
+		f(State(Producer(Center, partition)), StreamCheckpoint)
+		f(GatewayOutbox(Center, partition, KindCommit), StreamCenterOutbox)
+		f(Parked(agent, "acme"), StreamParked)
+		for _, r := range regions {
+			f(GatewayOutbox(r, partition, KindCommit), StreamRegionOutbox)
+		}
+	})
+}
+
+func TestStreamsAreWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range OneProcess(DefaultSizes(), []string{"north"}) {
+		if s.MaxBytes <= 0 || s.Why == "" || len(s.Subjects) == 0 || seen[s.Name] {
+			t.Errorf("%+v: want a name of its own, subjects, a cap and a reason", s)
+		}
+		seen[s.Name] = true
+	}
+	for _, name := range []string{StreamJournal, StreamAgentOutbox, StreamCheckpoint, StreamRegionOutbox, StreamCenterOutbox, StreamParked} {
+		if !seen[name] {
+			t.Errorf("%s is not in the topology", name)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package schemas
+
+import "fmt"
+
+// Format versions. A reader accepts its own version and older ones that it
+// lists; anything newer is a NewerVersionError. The dated history is part of
+// the contract: add a line with each change of bytes.
+const (
+	// FrameVersion history:
+	//   1: 2026-11-21 msgpack head, columns by id behind it, values scaled by metric.
+	FrameVersion = 1
+	// CommitVersion history:
+	//   1: 2026-11-21 msgpack head, rows of windows and early values behind it.
+	CommitVersion = 1
+	// CheckpointVersion history:
+	//   1: 2026-11-21 msgpack head and an opaque payload per part.
+	CheckpointVersion = 1
+	// TickVersion history, of gateway ticks:
+	//   1: 2026-11-21 msgpack head.
+	TickVersion = 1
+	// DataVersion is the layout of a data folder (streams, subjects, settings):
+	//   1: 2026-11-21 first layout.
+	DataVersion = 1
+)
+
+// NewerVersionError says that bytes were written by a newer Weir than this one.
+type NewerVersionError struct {
+	Format    string // frame, commit, checkpoint, tick, data folder
+	Got, Want int
+}
+
+func (e *NewerVersionError) Error() string {
+	return fmt.Sprintf("decode %s: version %d is newer than %d, the newest this program knows: upgrade weir", e.Format, e.Got, e.Want)
+}
+
+// checkVersion classes the version byte of a format.
+func checkVersion(format string, got, want int) error {
+	switch {
+	case got > want:
+		return &NewerVersionError{Format: format, Got: got, Want: want}
+	case got < 1:
+		return fmt.Errorf("decode %s: version %d does not exist", format, got)
+	}
+	return nil
+}
