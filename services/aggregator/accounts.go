@@ -1,0 +1,171 @@
+package aggregator
+
+import (
+	"encoding/binary"
+	"sort"
+
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// tenant is a tenant's share of the ledger that the fold itself books. Its
+// records are metrics; other signals are refused at the door.
+type tenant struct {
+	name       string
+	counted    uint64
+	late       uint64
+	old        uint64
+	duplicate  uint64
+	open       uint64 // counted, in no emitted revision of the default view yet
+	deviceHole int64  // records that the devices' numbers show to be missing
+}
+
+// flow is a row of what arrived and was discarded at the door.
+type flow struct {
+	tenant  string
+	signal  schemas.Signal
+	outcome schemas.Outcome
+	reason  schemas.Reason
+}
+
+// accounts are the ledger's totals, cumulative.
+type accounts struct {
+	tenants map[string]*tenant
+	door    map[flow]uint64
+	hole    uint64 // records of frames that are missing
+	changed bool
+}
+
+func newAccounts() accounts {
+	return accounts{tenants: map[string]*tenant{}, door: map[flow]uint64{}}
+}
+
+func (a *accounts) tenant(name string) *tenant {
+	t := a.tenants[name]
+	if t == nil {
+		t = &tenant{name: name}
+		a.tenants[name] = t
+	}
+	return t
+}
+
+// arrive books what a frame says of the door.
+func (a *accounts) arrive(rows []schemas.Flow) {
+	for i := range rows {
+		w := &rows[i]
+		a.door[flow{w.Tenant, w.Signal, w.Outcome, w.Reason}] += w.N
+		a.changed = true
+	}
+}
+
+// rows are the totals, sorted. Records of frame holes are not of any tenant that
+// could be told: they stand under the empty name.
+func (a *accounts) rows() []schemas.Total {
+	out := make([]schemas.Total, 0, len(a.door)+5*len(a.tenants))
+	for f, n := range a.door {
+		t := schemas.Total{Tenant: f.tenant, Signal: f.signal, Outcome: f.outcome, Reason: f.reason, N: n}
+		if f.outcome != "" {
+			t.Stage = schemas.StageIngest
+		}
+		out = append(out, t)
+	}
+	for _, t := range a.tenants {
+		out = t.rows(out)
+	}
+	if a.hole > 0 {
+		out = append(out, lost("", schemas.FrameHole, a.hole))
+	}
+	sort.Slice(out, func(i, j int) bool { return less(&out[i], &out[j]) })
+	return out
+}
+
+func less(a, b *schemas.Total) bool {
+	for _, p := range [...][2]string{
+		{a.Tenant, b.Tenant}, {string(a.Signal), string(b.Signal)},
+		{string(a.Outcome), string(b.Outcome)}, {string(a.Reason), string(b.Reason)},
+	} {
+		if p[0] != p[1] {
+			return p[0] < p[1]
+		}
+	}
+	return false
+}
+
+func (t *tenant) rows(out []schemas.Total) []schemas.Total {
+	for _, r := range [...]struct {
+		o schemas.Outcome
+		r schemas.Reason
+		n uint64
+	}{
+		{schemas.Counted, "", t.counted},
+		{schemas.Late, schemas.TooLate, t.late},
+		{schemas.Late, schemas.TooOld, t.old},
+		{schemas.Duplicate, schemas.Repeat, t.duplicate},
+	} {
+		if r.n > 0 {
+			out = append(out, schemas.Total{
+				Tenant: t.name, Signal: schemas.Metrics, Stage: schemas.StageAggregator, Outcome: r.o, Reason: r.r, N: r.n,
+			})
+		}
+	}
+	if t.deviceHole > 0 {
+		out = append(out, lost(t.name, schemas.DeviceHole, uint64(t.deviceHole)))
+	}
+	return out
+}
+
+func lost(tenant string, why schemas.Reason, n uint64) schemas.Total {
+	return schemas.Total{
+		Tenant: tenant, Signal: schemas.Metrics, Stage: schemas.StageAggregator,
+		Outcome: schemas.LostDeclared, Reason: why, N: n,
+	}
+}
+
+func (a *accounts) append(b []byte) []byte {
+	names := make([]string, 0, len(a.tenants))
+	for n := range a.tenants {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	b = binary.AppendUvarint(b, uint64(len(names)))
+	for _, n := range names {
+		t := a.tenants[n]
+		b = fold.AppendString(b, n)
+		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open} {
+			b = binary.AppendUvarint(b, v)
+		}
+		b = binary.AppendVarint(b, t.deviceHole)
+	}
+	keys := make([]flow, 0, len(a.door))
+	for k := range a.door {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool { return keys[i].before(keys[j]) })
+	b = binary.AppendUvarint(b, uint64(len(keys)))
+	for _, k := range keys {
+		for _, s := range [...]string{k.tenant, string(k.signal), string(k.outcome), string(k.reason)} {
+			b = fold.AppendString(b, s)
+		}
+		b = binary.AppendUvarint(b, a.door[k])
+	}
+	b = binary.AppendUvarint(b, a.hole)
+	return fold.AppendBool(b, a.changed)
+}
+
+func (f flow) before(g flow) bool {
+	return less(&schemas.Total{Tenant: f.tenant, Signal: f.signal, Outcome: f.outcome, Reason: f.reason},
+		&schemas.Total{Tenant: g.tenant, Signal: g.signal, Outcome: g.outcome, Reason: g.reason})
+}
+
+func (a *accounts) read(r *fold.StateReader) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		t := a.tenant(r.String())
+		t.counted, t.late, t.old, t.duplicate, t.open = r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()
+		t.deviceHole = r.Int()
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		f := flow{r.String(), schemas.Signal(r.String()), schemas.Outcome(r.String()), schemas.Reason(r.String())}
+		a.door[f] = r.Uint()
+	}
+	a.hole, a.changed = r.Uint(), r.Bool()
+}

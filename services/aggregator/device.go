@@ -1,0 +1,170 @@
+package aggregator
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// device is what an agent knows of one device.
+type device struct {
+	DeviceID
+	id     int // in Fold.sources and in the bit sets of groups
+	tenant *tenant
+	series []*series
+	own    []*group   // groups whose key holds this device
+	boots  []*numbers // most recently used first
+
+	packets   packets
+	numbered  bool
+	perValue  uint64 // records in its newest numbered reading: what a missing number stands for
+	forgotten uint64 // numbers lost in boots that are no longer kept
+	missing   int64  // numbers known to be missing, of all boots
+
+	firstSeen, lastSeen int64 // agent time
+	records             uint64
+	rate                rate
+
+	due   int64 // least watermark at which one of its own groups has to do
+	hold  int64 // least final_through likewise
+	dirty bool  // a window of its own groups that came out has changed
+}
+
+// lose books numbers that turned out missing, or that came after all.
+func (d *device) lose(n int64) {
+	d.missing += n
+	d.tenant.deviceHole += n * int64(d.perValue)
+}
+
+// sized notes how many records a numbered reading of the device has.
+func (d *device) sized(n uint64) {
+	if n != d.perValue {
+		d.tenant.deviceHole += d.missing * int64(n-d.perValue)
+		d.perValue = n
+	}
+}
+
+// series is one metric of one device.
+type series struct {
+	dev     *device
+	metric  string
+	boot    string // of the cached hash
+	hash    uint64 // schemas.SeriesIdentity with that boot
+	hashed  bool
+	targets []target // per generation, in order
+	early   early
+}
+
+// target are the groups that a series feeds under one generation of views.
+type target struct {
+	gen    *generation
+	groups []*group
+}
+
+// identity is the identity of a record of the series.
+func (s *series) identity(boot string, numbered bool, seq uint64, t int64, v float64) uint64 {
+	if !s.hashed || s.boot != boot {
+		s.boot, s.hashed = strings.Clone(boot), true
+		s.hash = schemas.SeriesIdentity(s.dev.Tenant, s.dev.Device, boot, s.metric)
+	}
+	if numbered {
+		return schemas.NumberedIdentity(s.hash, seq)
+	}
+	return schemas.UnnumberedIdentity(s.hash, t, v)
+}
+
+// seriesOf finds the series of a metric. Devices have few: a scan beats a map.
+func (d *device) seriesOf(metric string) *series {
+	for i, s := range d.series {
+		if s.metric == metric {
+			if i > 0 && len(d.series) > 8 {
+				d.series[i], d.series[i-1] = d.series[i-1], d.series[i]
+			}
+			return s
+		}
+	}
+	s := &series{dev: d, metric: strings.Clone(metric)}
+	d.series = append(d.series, s)
+	return s
+}
+
+// rate counts records over the last minute of agent time, in slots of 10 s.
+type rate struct {
+	slot  int64
+	slots [7]uint32
+}
+
+const rateSlot = 10_000_000_000
+
+func (r *rate) add(now int64, n uint32) {
+	slot := now / rateSlot
+	for ; r.slot < slot; r.slot++ {
+		if slot-r.slot > int64(len(r.slots)) {
+			r.slot = slot - int64(len(r.slots))
+		}
+		r.slots[(r.slot+1)%int64(len(r.slots))] = 0
+	}
+	r.slots[slot%int64(len(r.slots))] += n
+}
+
+// perSecond is the mean over the six whole slots before now's.
+func (r *rate) perSecond(now int64) float64 {
+	r.add(now, 0)
+	var n uint32
+	for i, v := range r.slots {
+		if int64(i) != r.slot%int64(len(r.slots)) {
+			n += v
+		}
+	}
+	return float64(n) / 60
+}
+
+func (d *device) append(b []byte) []byte {
+	for _, s := range [...]string{d.Tenant, d.Device, d.Class} {
+		b = fold.AppendString(b, s)
+	}
+	b = fold.AppendBool(b, d.numbered)
+	for _, v := range [...]uint64{d.perValue, d.forgotten, d.records} {
+		b = binary.AppendUvarint(b, v)
+	}
+	for _, v := range [...]int64{d.missing, d.firstSeen, d.lastSeen, d.rate.slot} {
+		b = binary.AppendVarint(b, v)
+	}
+	for _, v := range d.rate.slots {
+		b = binary.AppendUvarint(b, uint64(v))
+	}
+	b = binary.AppendUvarint(b, uint64(len(d.boots)))
+	for _, n := range d.boots {
+		b = n.append(b)
+	}
+	b = d.packets.append(b)
+	b = binary.AppendUvarint(b, uint64(len(d.series)))
+	for _, s := range d.series {
+		b = fold.AppendString(b, s.metric)
+		b = s.early.append(b)
+	}
+	return b
+}
+
+func (f *Fold) readDevice(r *fold.StateReader) *device {
+	d := f.newDevice(r.String(), r.String(), r.String())
+	d.numbered = r.Bool()
+	d.perValue, d.forgotten, d.records = r.Uint(), r.Uint(), r.Uint()
+	d.missing, d.firstSeen, d.lastSeen, d.rate.slot = r.Int(), r.Int(), r.Int(), r.Int()
+	for i := range d.rate.slots {
+		d.rate.slots[i] = uint32(r.Uint())
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		d.boots = append(d.boots, readNumbers(r))
+	}
+	d.packets.read(r)
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		s := d.seriesOf(r.String())
+		if s.early.read(r); s.early.count > 0 {
+			f.touched = append(f.touched, s)
+		}
+	}
+	return d
+}

@@ -1,0 +1,280 @@
+package aggregator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"weir/pkg/window"
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// Fold is the pure core of one agent's aggregator: frames in, results out. It
+// has no clock, no goroutine and does no I/O.
+type Fold struct {
+	agent   string
+	compile Compile
+
+	generations []*generation // ascending by from; at least one
+	now, wall   int64         // agent time and wall clock of the newest tick
+	frame       uint64        // number of the newest frame
+	arrived     uint64        // records that arrived in all frames through it
+	second      int64         // agent time of the last second that was reported, whole seconds
+	low         int64         // agent watermark as of the last tick: it moves at ticks only
+	told        int64         // agent watermark as of the last commit
+
+	devices []*device
+	byName  map[string]*device
+	sources *window.Sources
+	groups  map[groupKey]*group
+	order   []*group // in order of creation
+	views   []*viewState
+	lates   map[lateKey]*lateTotal
+	touched []*series // with an early value in this second
+	accounts
+	holes []schemas.Hole
+
+	pool    *window.Pool[tally]
+	dec     schemas.FrameDecoder
+	in      schemas.Frame
+	senders []*device // of the frame's sources, resolved
+	name    []byte
+	out     fold.Collector
+	early   []schemas.Early // of the second that a tick reports
+}
+
+var errBadGroup = errors.New("state names a device or view that is not there")
+
+// NewFold makes the core of an agent with the default settings.
+func NewFold(agent string, compile Compile) *Fold {
+	f := &Fold{agent: agent, compile: compile}
+	f.reset()
+	return f
+}
+
+func (f *Fold) reset() {
+	first, _ := newGeneration(nil, f.compile) // the defaults cannot fail
+	*f = Fold{
+		agent: f.agent, compile: f.compile, generations: []*generation{first},
+		now: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]*device{}, sources: window.NewSources(first.Sources),
+		groups: map[groupKey]*group{}, lates: map[lateKey]*lateTotal{}, accounts: newAccounts(),
+		pool: window.NewPool[tally](1 << 16),
+	}
+}
+
+// Apply folds one frame.
+func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
+	if err := f.dec.Decode(m.Data, &f.in); err != nil {
+		return nil, fmt.Errorf("journal message %d: %w", m.Seq, err)
+	}
+	if f.in.N <= f.frame {
+		return nil, nil // written twice by an outcome that was unknown
+	}
+	f.number()
+	if err := f.configure(f.in.Config); err != nil {
+		return nil, err
+	}
+	f.time()
+	f.arrive(f.in.Flow)
+	f.refused()
+	f.readings()
+	if f.in.HasTick {
+		return f.tick(), nil
+	}
+	return nil, nil
+}
+
+// number follows the frames' dense numbers and declares what is missing.
+func (f *Fold) number() {
+	if lost := f.in.ArrivedBefore - f.arrived; f.in.N > f.frame+1 {
+		f.holes = append(f.holes, schemas.Hole{Source: f.agent, From: f.frame + 1, To: f.in.N - 1, Records: lost})
+		f.hole += lost
+		f.changed = true
+	}
+	f.frame = f.in.N
+	f.arrived = f.in.ArrivedBefore + f.in.Arrived()
+}
+
+// time takes the frame's tick as the agent time of everything in it.
+func (f *Fold) time() {
+	if f.in.HasTick && f.in.Tick.Time > f.now {
+		f.now, f.wall = f.in.Tick.Time, f.in.Tick.Wall
+	}
+	if f.now == math.MinInt64 && len(f.in.IngestTime) > 0 {
+		f.now = f.in.IngestTime[0] // no tick yet: the first record starts agent time
+	}
+	if f.in.Resumed && f.now > math.MinInt64 {
+		f.sources.Restart(f.now)
+	}
+}
+
+func (f *Fold) configure(c *schemas.Config) error {
+	if c == nil {
+		return nil
+	}
+	g, err := newGeneration(c, f.compile)
+	if err != nil {
+		return err
+	}
+	last := f.generations[len(f.generations)-1]
+	if len(f.devices) == 0 || g.from <= last.from {
+		g.from = last.from
+		f.generations[len(f.generations)-1] = g // nothing is kept under the old one yet, or never will be
+	} else {
+		f.generations = append(f.generations, g)
+	}
+	if len(f.generations) > maxGenerations {
+		f.generations = f.generations[1:]
+	}
+	f.generations[0].from = math.MinInt64
+	f.sources.Configure(g.Sources)
+	for _, d := range f.devices {
+		d.Class = g.ClassOf(d.Device)
+	}
+	f.changed = true
+	return nil
+}
+
+// newest is the generation that limits, classes and watermarks follow.
+func (f *Fold) newest() *generation { return f.generations[len(f.generations)-1] }
+
+func (f *Fold) revision() uint64 { return f.newest().revision }
+
+// at is the generation whose views an event time falls under.
+func (f *Fold) at(t int64) *generation {
+	i := len(f.generations) - 1
+	for i > 0 && t < f.generations[i].from {
+		i--
+	}
+	return f.generations[i]
+}
+
+// resolve finds the devices of the frame's sources.
+func (f *Fold) resolve() {
+	f.senders = f.senders[:0]
+	for i := range f.in.Sources {
+		s := &f.in.Sources[i]
+		f.senders = append(f.senders, f.device(f.in.Strings[s.Tenant], f.in.Strings[s.Device]))
+	}
+}
+
+func (f *Fold) device(tenant, name string) *device {
+	f.name = append(append(append(f.name[:0], tenant...), '/'), name...)
+	if d := f.byName[string(f.name)]; d != nil {
+		return d
+	}
+	return f.newDevice(strings.Clone(tenant), strings.Clone(name), f.newest().ClassOf(name))
+}
+
+func (f *Fold) newDevice(tenant, name, class string) *device {
+	d := &device{
+		DeviceID: DeviceID{tenant, name, class}, id: len(f.devices), tenant: f.accounts.tenant(tenant),
+		firstSeen: f.now, due: math.MaxInt64, hold: math.MaxInt64,
+	}
+	f.devices = append(f.devices, d)
+	f.byName[tenant+"/"+name] = d
+	return d
+}
+
+// refused notes numbers that the door refused: seen, not missing.
+func (f *Fold) refused() {
+	f.resolve()
+	f.watch()
+	for _, r := range f.in.Refused {
+		s := &f.in.Sources[r.Source]
+		f.senders[r.Source].fresh(f.in.Strings[s.Boot], r.Seq, math.MinInt64, false)
+	}
+}
+
+// watch makes the watermark of devices that are new in this frame.
+func (f *Fold) watch() {
+	for f.sources.Len() < len(f.devices) {
+		f.sources.Add(f.now)
+	}
+}
+
+func (f *Fold) readings() {
+	packets := f.in.Packets
+	value := 0
+	for i, from := range f.in.From {
+		n := int(f.in.Values[i])
+		var p schemas.Packet
+		if len(packets) > 0 && packets[0].Reading == uint32(i) {
+			p, packets = packets[0].Packet, packets[1:]
+		}
+		f.reading(i, from, p, value, value+n)
+		value += n
+	}
+}
+
+// reading judges one reading and adds its records.
+func (f *Fold) reading(i int, from uint32, p schemas.Packet, first, end int) {
+	d, s := f.senders[from], &f.in.Sources[from]
+	t, n := f.in.EventTime[i], uint64(end-first)
+	boot := f.in.Strings[s.Boot]
+	d.lastSeen = f.now
+	d.records += n
+	d.rate.add(f.now, uint32(n))
+	f.changed = true
+	if f.repeat(d, s, boot, i, t, n, p) {
+		d.tenant.duplicate += n
+		return
+	}
+	if t < f.in.IngestTime[i]-f.newest().MaxPast {
+		d.tenant.old += n
+		return
+	}
+	own, agent := f.sources.DataWatermark(d.id), f.low
+	g := f.at(t)
+	for k := first; k < end; k++ {
+		f.record(d, g, boot, s.Numbered, f.in.Seq[i], k, t, own, agent)
+	}
+	f.sources.Observe(d.id, t, f.now)
+}
+
+func (f *Fold) repeat(d *device, s *schemas.Source, boot string, i int, t int64, n uint64, p schemas.Packet) bool {
+	if s.Numbered {
+		d.numbered = true
+		d.sized(n)
+		return !d.fresh(boot, f.in.Seq[i], t, t/1e6 != f.in.IngestTime[i]/1e6)
+	}
+	return p.ID != 0 && d.packets.repeat(p)
+}
+
+// record adds one record to every group that wants it. The default view's
+// verdict is the ledger's.
+func (f *Fold) record(d *device, g *generation, boot string, numbered bool, seq uint64, k int, t, own, agent int64) {
+	s := d.seriesOf(f.in.Strings[f.in.Metric[k]])
+	v := f.in.Value[k]
+	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
+	for j, gr := range f.groupsOf(s, g) {
+		w := agent
+		if gr.dev != nil {
+			w = own
+		}
+		ok := gr.add(f, s, p, w)
+		if ok {
+			gr.state.open++
+		} else {
+			f.addLate(gr, p)
+		}
+		if j == 0 {
+			f.class(d, s, p, ok)
+		}
+	}
+}
+
+// class books the default view's verdict on a record.
+func (f *Fold) class(d *device, s *series, p schemas.Point, ok bool) {
+	if !ok {
+		d.tenant.late++
+		return
+	}
+	d.tenant.counted++
+	d.tenant.open++
+	if s.early.add(p) {
+		f.touched = append(f.touched, s)
+	}
+}

@@ -1,0 +1,241 @@
+package aggregator
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"weir/pkg/window"
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// group is one key of one view with its open windows.
+type group struct {
+	view    *View
+	state   *viewState
+	spec    window.Spec
+	key     schemas.Key
+	dev     *device // set where the key holds the device: its own watermark closes the windows
+	panes   window.Panes[tally]
+	members bitset // devices that ever fed it; only where the key does not hold the device
+}
+
+// groupKey is what makes two generations' groups the same: their windows cannot
+// be mixed as long as the shape of the windows is the same.
+type groupKey struct {
+	view      string
+	size, hop int64
+	scale     int
+	counter   bool
+	key       string
+}
+
+// viewState are the totals of one view over all its groups and generations.
+type viewState struct {
+	name    string
+	size    int64
+	uplink  schemas.Tier
+	publish bool
+	through int64  // final_through as announced
+	emitted uint64 // Σ count of the latest revisions
+	open    uint64 // records counted but in no emitted revision
+	late    uint64
+	groups  []*group // those that the agent watermark closes
+}
+
+// groupsOf finds the groups that a series feeds under a generation.
+func (f *Fold) groupsOf(s *series, g *generation) []*group {
+	for i := range s.targets {
+		if s.targets[i].gen == g {
+			return s.targets[i].groups
+		}
+	}
+	t := target{gen: g}
+	for i := range g.Views {
+		v := &g.Views[i]
+		if v.Match == nil || v.Match(&s.dev.DeviceID, s.metric) {
+			t.groups = append(t.groups, f.group(v, s))
+		}
+	}
+	kept := s.targets[:0]
+	for _, old := range s.targets {
+		if f.current(old.gen) {
+			kept = append(kept, old)
+		}
+	}
+	s.targets = append(kept, t)
+	return t.groups
+}
+
+func (f *Fold) current(g *generation) bool {
+	for _, h := range f.generations {
+		if h == g {
+			return true
+		}
+	}
+	return false
+}
+
+// group finds or makes the group of a series in a view.
+func (f *Fold) group(v *View, s *series) *group {
+	key := schemas.Key{Tenant: s.dev.Tenant, Values: make([]string, len(v.Dims))}
+	for i, d := range v.Dims {
+		key.Values[i] = dimension(d, s)
+	}
+	var dev *device
+	if v.byDevice() {
+		dev = s.dev
+	}
+	return f.groupOf(v, key, dev)
+}
+
+func dimension(dim string, s *series) string {
+	switch dim {
+	case "device":
+		return s.dev.Device
+	case "class":
+		return s.dev.Class
+	case "metric":
+		return s.metric
+	}
+	return ""
+}
+
+func (f *Fold) groupOf(v *View, key schemas.Key, dev *device) *group {
+	k := groupKey{v.Name, v.Spec.Size, v.Spec.Hop, v.Sketch.Scale, v.Counter, key.Tenant + "\x00" + strings.Join(key.Values, "\x00")}
+	g := f.groups[k]
+	if g == nil {
+		g = &group{view: v, key: key, dev: dev, state: f.viewState(v)}
+		f.groups[k] = g
+		f.order = append(f.order, g)
+		if dev != nil {
+			dev.own = append(dev.own, g)
+		} else {
+			g.state.groups = append(g.state.groups, g)
+		}
+	}
+	g.view, g.spec = v, v.Spec
+	return g
+}
+
+func (f *Fold) viewState(v *View) *viewState {
+	for _, s := range f.views {
+		if s.name == v.Name {
+			s.size, s.uplink, s.publish = v.Spec.Size, v.Uplink, v.Publish
+			return s
+		}
+	}
+	s := &viewState{name: v.Name, size: v.Spec.Size, uplink: v.Uplink, publish: v.Publish, through: math.MinInt64}
+	f.views = append(f.views, s)
+	return s
+}
+
+// add adds a record to the group. late says that the watermark had passed the
+// end of its window. It reports false where the record came too late.
+func (g *group) add(f *Fold, s *series, p schemas.Point, watermark int64) bool {
+	acc, ok := g.panes.Accept(&g.spec, p.Time, watermark, f.pool)
+	if !ok {
+		return false
+	}
+	if acc.sk.Count() == 0 {
+		_ = acc.sk.Configure(g.view.Sketch) // a validated configuration on an empty sketch
+	}
+	acc.add(p)
+	if watermark > p.Time && watermark >= windowEnd(&g.spec, p.Time) {
+		acc.late++
+	}
+	if g.dev == nil {
+		acc.seen.set(s.dev.id)
+		g.members.set(s.dev.id)
+		return true
+	}
+	g.dev.noteDue(g)
+	return true
+}
+
+// noteDue keeps what the device's groups need, so that a tick need not look.
+func (d *device) noteDue(g *group) {
+	d.due = min(d.due, g.panes.Due())
+	d.hold = min(d.hold, g.panes.HoldDue())
+	d.dirty = d.dirty || g.panes.Dirty()
+}
+
+// windowEnd is the end of the newest window that holds t.
+func windowEnd(s *window.Spec, t int64) int64 {
+	hop := s.Hop
+	if hop == 0 {
+		hop = s.Size
+	}
+	start := t - t%hop
+	if t%hop < 0 {
+		start -= hop
+	}
+	return start + s.Size
+}
+
+func (g *group) append(b []byte) []byte {
+	b = fold.AppendString(b, g.view.Name)
+	b = binary.AppendVarint(b, g.spec.Size)
+	b = binary.AppendVarint(b, g.spec.Hop)
+	b = binary.AppendVarint(b, int64(g.view.Sketch.Scale))
+	b = fold.AppendBool(b, g.view.Counter)
+	b = fold.AppendString(b, g.key.Tenant)
+	b = binary.AppendUvarint(b, uint64(len(g.key.Values)))
+	for _, v := range g.key.Values {
+		b = fold.AppendString(b, v)
+	}
+	if g.dev == nil {
+		b = binary.AppendVarint(b, -1)
+	} else {
+		b = binary.AppendVarint(b, int64(g.dev.id))
+	}
+	b = binary.AppendUvarint(b, uint64(len(g.members)))
+	for _, w := range g.members {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return g.panes.AppendBinary(b, appendTally)
+}
+
+func (f *Fold) readGroup(r *fold.StateReader) {
+	name, size, hop, scale, counter := r.String(), r.Int(), r.Int(), int(r.Int()), r.Bool()
+	key := schemas.Key{Tenant: r.String(), Values: make([]string, r.Len())}
+	for i := range key.Values {
+		key.Values[i] = r.String()
+	}
+	id := r.Int()
+	if r.Err != nil || id >= int64(len(f.devices)) {
+		r.Fail(errBadGroup)
+		return
+	}
+	v := f.viewShaped(name, size, hop, scale, counter)
+	if v == nil || len(v.Dims) != len(key.Values) {
+		r.Fail(errBadGroup)
+		return
+	}
+	var dev *device
+	if id >= 0 {
+		dev = f.devices[id]
+	}
+	g := f.groupOf(v, key, dev)
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		g.members = append(g.members, r.Fixed())
+	}
+	r.Then(func(b []byte) ([]byte, error) { return g.panes.Decode(b, f.pool, readTally) })
+	if dev != nil {
+		dev.noteDue(g)
+	}
+}
+
+// viewShaped finds the newest view of a name and shape.
+func (f *Fold) viewShaped(name string, size, hop int64, scale int, counter bool) *View {
+	for i := len(f.generations) - 1; i >= 0; i-- {
+		for j := range f.generations[i].Views {
+			v := &f.generations[i].Views[j]
+			if v.Name == name && v.Spec.Size == size && v.Spec.Hop == hop && v.Sketch.Scale == scale && v.Counter == counter {
+				return v
+			}
+		}
+	}
+	return nil
+}

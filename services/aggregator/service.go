@@ -1,0 +1,208 @@
+package aggregator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"weir/schemas"
+	"weir/services/internal/bus"
+	"weir/services/internal/fold"
+)
+
+// Agent is one logical agent of the process.
+type Agent struct{ Name, Region string }
+
+// Config of the service.
+type Config struct {
+	Agents  []Agent
+	Compile Compile // turns journalled policy documents into settings
+}
+
+// Service folds the journals of the agents of a process.
+type Service struct {
+	cfg    Config
+	bus    *bus.Bus
+	log    *slog.Logger
+	runner *fold.Runner
+
+	agents map[string]*agentState
+}
+
+type agentState struct {
+	Agent
+	fold  *Fold
+	door  *door
+	stage atomic.Pointer[fold.Stage] // nil until it is open
+}
+
+// New makes the service; Run starts it.
+func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
+	s := &Service{cfg: cfg, bus: b, log: log.With("service", "aggregator"), agents: map[string]*agentState{}}
+	for _, a := range cfg.Agents {
+		if err := schemas.CheckName("agent", a.Name); err != nil {
+			return nil, err
+		}
+		f := NewFold(a.Name, cfg.Compile)
+		s.agents[a.Name] = &agentState{Agent: a, fold: f, door: &door{Core: f}}
+	}
+	s.runner = fold.NewRunner(fold.Config{
+		Input: schemas.StreamJournal, Output: schemas.StreamAgentOutbox,
+		Route: s.route, Make: s.stage, Opened: s.opened, Seen: s.seen,
+	}, b, s.log)
+	return s, nil
+}
+
+// Run folds until ctx ends. It owns the runner's goroutines, one that purges
+// the journal, and the subscriptions that answer questions.
+func (s *Service) Run(ctx context.Context) error {
+	names := make([]string, 0, len(s.cfg.Agents))
+	for _, a := range s.cfg.Agents {
+		names = append(names, a.Name)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for subject, answer := range map[string]func(context.Context, []byte) (any, error){
+		schemas.AskLedger: s.ledger, schemas.AskDevices: s.devices,
+	} {
+		stop, err := s.answer(ctx, subject, answer)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	g.Go(func() error { return s.runner.Run(ctx, names...) })
+	g.Go(func() error { s.purge(ctx); return nil })
+	return g.Wait()
+}
+
+func (s *Service) route(subject string) []string {
+	name, _, ok := schemas.SourceOf(subject)
+	if !ok || s.agents[name] == nil {
+		return nil
+	}
+	return []string{name}
+}
+
+func (s *Service) stage(name string) *fold.Stage {
+	a := s.agents[name]
+	st := fold.NewStage(name, a.door, schemas.AgentOutbox(name, schemas.KindCommit), s.bus, s.log)
+	return st
+}
+
+// opened starts the door's count where the restored fold stands.
+func (s *Service) opened(st *fold.Stage) {
+	a := s.agents[st.Producer]
+	a.door.opened(a.fold.door)
+	a.stage.Store(st)
+}
+
+// seen notes a frame at the door.
+func (s *Service) seen(st *fold.Stage, m fold.Message) {
+	if m.Seq > st.Start() {
+		s.agents[st.Producer].door.seen(m)
+	}
+}
+
+// purgeEvery is the time between two purges of the journal.
+const purgeEvery = 10 * time.Second
+
+// purge removes frames that the older checkpoint of every agent covers. The
+// newest of them stays: commits quote its hash.
+func (s *Service) purge(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	done := uint64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		below := s.safeBefore()
+		if below <= done {
+			continue
+		}
+		if err := s.bus.Compact(ctx, schemas.StreamJournal, below); err != nil {
+			s.log.Warn("journal not purged", "below", below, "err", err)
+			continue
+		}
+		done = below
+	}
+}
+
+// safeBefore is the least sequence that some agent still needs.
+func (s *Service) safeBefore() uint64 {
+	stages := s.runner.Stages()
+	if len(stages) == 0 {
+		return 0
+	}
+	least := stages[0].SafeBefore()
+	for _, st := range stages[1:] {
+		least = min(least, st.SafeBefore())
+	}
+	return least
+}
+
+// answer serves one question. Questions are answered one at a time.
+func (s *Service) answer(ctx context.Context, subject string, f func(context.Context, []byte) (any, error)) (func(), error) {
+	return s.bus.Subscribe(subject, 1<<20, func(r bus.Request) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		v, err := f(ctx, r.Data)
+		if err != nil {
+			s.log.Warn("question not answered", "subject", subject, "err", err)
+			return
+		}
+		data, err := json.Marshal(v)
+		if err == nil {
+			err = r.Reply(data)
+		}
+		if err != nil {
+			s.log.Warn("question not answered", "subject", subject, "err", err)
+		}
+	})
+}
+
+func (s *Service) ledger(ctx context.Context, _ []byte) (any, error) {
+	_, pending := s.runner.Position()
+	out := make([]schemas.AgentLedger, 0, len(s.cfg.Agents))
+	for _, a := range s.cfg.Agents {
+		st := s.agents[a.Name]
+		l, err := st.ledger(ctx, time.Now().UnixNano())
+		if err != nil {
+			return nil, err
+		}
+		l.Region, l.Pending = a.Region, pending
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// ledger asks the fold between two messages. The door's queue is read in the
+// same moment, so that a frame is either queued or applied.
+func (a *agentState) ledger(ctx context.Context, wall int64) (l schemas.AgentLedger, err error) {
+	st := a.stage.Load()
+	if st == nil {
+		return l, fmt.Errorf("agent %s is not open yet", a.Name)
+	}
+	err = st.Ask(ctx, func() {
+		l = a.fold.report(wall)
+		l.Flight = append(l.Flight, a.door.flight()...)
+	})
+	return l, err
+}
+
+func (s *Service) devices(ctx context.Context, name []byte) (any, error) {
+	a := s.agents[string(name)]
+	if a == nil || a.stage.Load() == nil {
+		return []schemas.Device{}, nil
+	}
+	var out []schemas.Device
+	err := a.stage.Load().Ask(ctx, func() { out = a.fold.deviceReport() })
+	return out, err
+}

@@ -1,0 +1,133 @@
+package aggregator
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"weir/pkg/sketch"
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// tally is what one slice of one group adds up: the accumulator of its windows.
+type tally struct {
+	sk     sketch.Sketch
+	digest uint64
+	first  schemas.Point
+	last   schemas.Point
+	late   uint64 // records that came after the device or agent watermark had passed their window's end
+	seen   bitset // devices in it; only where the key does not hold the device
+}
+
+// Reset empties the tally and keeps its memory.
+func (a *tally) Reset() {
+	a.sk.Reset()
+	*a = tally{sk: a.sk, seen: a.seen[:0]}
+}
+
+// Merge adds everything in from.
+func (a *tally) Merge(from *tally) {
+	if from.sk.Count() == 0 {
+		return
+	}
+	if a.sk.Count() == 0 {
+		a.first, a.last = from.first, from.last
+	}
+	a.sk.Merge(&from.sk)
+	a.digest += from.digest
+	a.late += from.late
+	a.first, a.last = earlier(a.first, from.first), later(a.last, from.last)
+	a.seen.or(from.seen)
+}
+
+// add adds one record.
+func (a *tally) add(p schemas.Point) {
+	if a.sk.Count() == 0 {
+		a.first, a.last = p, p
+	} else {
+		if schemas.Before(p.Time, p.ID, a.first.Time, a.first.ID) {
+			a.first = p
+		}
+		if schemas.Before(a.last.Time, a.last.ID, p.Time, p.ID) {
+			a.last = p
+		}
+	}
+	a.sk.Add(p.Value)
+	a.digest += p.ID
+}
+
+func earlier(a, b schemas.Point) schemas.Point {
+	if schemas.Before(b.Time, b.ID, a.Time, a.ID) {
+		return b
+	}
+	return a
+}
+
+func later(a, b schemas.Point) schemas.Point {
+	if schemas.Before(a.Time, a.ID, b.Time, b.ID) {
+		return b
+	}
+	return a
+}
+
+func appendTally(b []byte, a *tally) []byte {
+	b, _ = a.sk.AppendBinary(b) // fails only for sketches that cannot exist here
+	b = binary.LittleEndian.AppendUint64(b, a.digest)
+	b = appendPoint(appendPoint(b, a.first), a.last)
+	b = binary.AppendUvarint(b, a.late)
+	b = binary.AppendUvarint(b, uint64(len(a.seen)))
+	for _, w := range a.seen {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return b
+}
+
+func readTally(a *tally, b []byte) ([]byte, error) {
+	r := fold.StateReader{B: b}
+	r.Then(a.sk.Decode)
+	a.digest = r.Fixed()
+	a.first, a.last = readPoint(&r), readPoint(&r)
+	a.late = r.Uint()
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		a.seen = append(a.seen, r.Fixed())
+	}
+	return r.B, r.Err
+}
+
+func appendPoint(b []byte, p schemas.Point) []byte {
+	b = binary.AppendVarint(b, p.Time)
+	b = fold.AppendFloat(b, p.Value)
+	return binary.LittleEndian.AppendUint64(b, p.ID)
+}
+
+func readPoint(r *fold.StateReader) schemas.Point {
+	return schemas.Point{Time: r.Int(), Value: r.Float(), ID: r.Fixed()}
+}
+
+// bitset is a set of small numbers.
+type bitset []uint64
+
+func (s *bitset) set(i int) {
+	for len(*s) <= i/64 {
+		*s = append(*s, 0)
+	}
+	(*s)[i/64] |= 1 << (i % 64)
+}
+
+func (s *bitset) or(o bitset) {
+	for len(*s) < len(o) {
+		*s = append(*s, 0)
+	}
+	for i, w := range o {
+		(*s)[i] |= w
+	}
+}
+
+func (s bitset) has(i int) bool { return i/64 < len(s) && s[i/64]>>(i%64)&1 == 1 }
+
+func (s bitset) count() (n int) {
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}

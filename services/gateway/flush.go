@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"container/heap"
+
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// flush puts out what the commit just applied allows: windows of devices as
+// they come, other windows when every producer that counts has passed their end,
+// changed ones once a second, and the last revisions of what is final.
+func (f *Fold) flush() *fold.Results {
+	f.out.Reset()
+	f.holds = f.holds[:0]
+	second := f.now-f.now%wholeSecond > f.second
+	moved := false
+	for _, v := range f.views {
+		moved = f.reach(v) || moved
+		f.close(v)
+	}
+	for _, v := range f.views {
+		f.first(v)
+	}
+	f.follow(second)
+	for _, m := range f.holds {
+		f.holdBack(m)
+	}
+	for _, m := range f.touched {
+		m.flushed = false
+	}
+	for _, m := range f.holds {
+		m.flushed = false
+	}
+	if f.out.Len() == 0 && !(second && moved) {
+		return nil
+	}
+	if second {
+		f.second = f.now - f.now%wholeSecond
+	}
+	return f.results()
+}
+
+// reach moves a view's progress: the least of the producers that count. It
+// reports whether it moved.
+func (f *Fold) reach(v *view) bool {
+	if v.late {
+		return false
+	}
+	onTime, final, newest := int64(never), int64(never), f.newest(v)
+	first := true
+	for _, name := range f.names {
+		p := f.producers[name].progress[v.View]
+		if p == nil || !counts(p, newest) {
+			continue
+		}
+		if first || p.OnTimeThrough < onTime {
+			onTime = p.OnTimeThrough
+		}
+		if first || p.FinalThrough < final {
+			final = p.FinalThrough
+		}
+		first = false
+	}
+	moved := onTime > v.OnTimeThrough || final > v.FinalThrough
+	v.OnTimeThrough, v.FinalThrough = max(v.OnTimeThrough, onTime), max(v.FinalThrough, final)
+	return moved
+}
+
+func (f *Fold) newest(v *view) int64 {
+	newest := int64(never)
+	for _, name := range f.names {
+		if p := f.producers[name].progress[v.View]; p != nil {
+			newest = max(newest, p.OnTimeThrough)
+		}
+	}
+	return newest
+}
+
+// counts reports whether a producer holds windows back: it has had records, and
+// is not further behind than the hold time.
+func counts(p *progress, newest int64) bool {
+	return p.OnTimeThrough != never && newest-p.OnTimeThrough <= hold
+}
+
+// close ends the windows that the view's final_through has passed; those with
+// parts that are not final are held.
+func (f *Fold) close(v *view) {
+	for len(v.closing) > 0 && v.closing[0].end() <= v.FinalThrough {
+		m := heap.Pop((*mergedByEnd)(&v.closing)).(*merged)
+		if m.final() {
+			f.end(v, m)
+			continue
+		}
+		f.holds = append(f.holds, m)
+	}
+}
+
+// end puts out the last revision of a window, if it says anything new, and
+// forgets it.
+func (f *Fold) end(v *view, m *merged) {
+	if m.changed || m.held || !m.out || v.late {
+		f.emit(v, m, schemas.FinalTiming)
+	}
+	m.gone = true
+	delete(f.windows, m.key)
+}
+
+// first puts out windows whose end every producer that counts has passed.
+func (f *Fold) first(v *view) {
+	for len(v.waiting) > 0 && v.waiting[0].end() <= v.OnTimeThrough {
+		m := heap.Pop((*mergedByEnd)(&v.waiting)).(*merged)
+		if !m.gone && !m.out {
+			f.emit(v, m, schemas.OnTime)
+		}
+	}
+}
+
+// follow puts out what has changed.
+func (f *Fold) follow(second bool) {
+	for _, m := range f.touched {
+		if m.gone {
+			continue
+		}
+		v := f.viewNamed(m.view())
+		switch {
+		case (m.held || v.late) && m.final():
+			f.end(v, m)
+		case !m.changed:
+		case v.byDevice || v.late:
+			f.emit(v, m, next(m))
+		case m.out:
+			f.dirty = append(f.dirty, m)
+		}
+	}
+	if !second {
+		return
+	}
+	for _, m := range f.dirty {
+		if !m.gone && m.changed {
+			f.emit(f.viewNamed(m.view()), m, schemas.LateTiming)
+			m.flushed = false
+		}
+	}
+	f.dirty = f.dirty[:0]
+}
+
+func next(m *merged) schemas.Timing {
+	if m.out {
+		return schemas.LateTiming
+	}
+	return schemas.OnTime
+}
+
+// holdBack marks a window that is announced as final while a part is not. What
+// came out before comes out again, so that the reader knows.
+func (f *Fold) holdBack(m *merged) {
+	if m.out && !m.flushed {
+		f.emit(f.viewNamed(m.view()), m, schemas.LateTiming)
+	}
+	m.held = true
+}
+
+// emit puts out the whole value of a window.
+func (f *Fold) emit(v *view, m *merged, t schemas.Timing) {
+	var w schemas.Window
+	w, f.out.Sketches = m.sum(f.out.Sketches)
+	m.rev++
+	w.FirstN, w.Revision, w.Timing = m.firstN, m.rev, t
+	if !v.byDevice && !v.late {
+		f.nameMissing(v, &w)
+	}
+	if !v.late {
+		v.Emitted += w.Count - m.emitted
+	}
+	m.emitted, m.out, m.changed, m.flushed = w.Count, true, false, true
+	f.emits[v.View+"/"+t.String()]++
+	f.out.Put(w, !f.goesUp(v), func(n uint64) { m.firstN = n })
+}
+
+// nameMissing names the producers that have not passed the window's end.
+func (f *Fold) nameMissing(v *view, w *schemas.Window) {
+	for _, name := range f.names {
+		p := f.producers[name].progress[v.View]
+		if p != nil && p.OnTimeThrough != never && p.OnTimeThrough < w.End && len(w.Missing) < schemas.MaxMissing {
+			w.Missing = append(w.Missing, name)
+		}
+	}
+}
+
+// goesUp reports whether a view's windows travel beyond this tier.
+func (f *Fold) goesUp(v *view) bool {
+	if f.tier == schemas.TierCenter {
+		return false
+	}
+	if v.late {
+		v = f.viewNamed(v.View[len(schemas.LateView("")):])
+	}
+	return v.Uplink == schemas.TierCenter
+}
+
+func (f *Fold) results() *fold.Results {
+	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.config, Totals: f.totals()}
+	f.out.Into(r)
+	for _, v := range f.views {
+		if !v.late {
+			r.Views = append(r.Views, v.Progress)
+		}
+	}
+	return r
+}

@@ -1,0 +1,238 @@
+package gateway
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// stateVersion is the version of the checkpoint's payload.
+const stateVersion = 1
+
+// Append appends the whole state. Windows and their parts are written as one
+// commit entry, which has a codec already; what a part needs beside it follows.
+func (f *Fold) Append(b []byte) []byte {
+	b = append(b, stateVersion)
+	for _, v := range [...]int64{f.now, f.wall, f.second} {
+		b = binary.AppendVarint(b, v)
+	}
+	for _, v := range [...]uint64{f.config, f.entries, f.repeats} {
+		b = binary.AppendUvarint(b, v)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.names)))
+	for _, name := range f.names {
+		b = f.producers[name].append(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.views)))
+	for _, v := range f.views {
+		b = fold.AppendString(b, v.View)
+		b = fold.AppendBool(b, v.byDevice)
+		b = appendProgress(b, &v.Progress)
+	}
+	keys := make([]string, 0, len(f.windows))
+	for k := range f.windows {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	b = binary.AppendUvarint(b, uint64(len(keys)))
+	dirty := map[*merged]bool{}
+	for _, m := range f.dirty {
+		dirty[m] = true
+	}
+	for _, k := range keys {
+		b = f.windows[k].append(b, dirty[f.windows[k]])
+	}
+	return b
+}
+
+func appendProgress(b []byte, p *schemas.Progress) []byte {
+	b = binary.AppendVarint(b, p.Size)
+	b = fold.AppendString(b, string(p.Uplink))
+	b = fold.AppendBool(b, p.Publish)
+	b = binary.AppendVarint(b, p.OnTimeThrough)
+	b = binary.AppendVarint(b, p.FinalThrough)
+	for _, v := range [...]uint64{p.Emitted, p.Open, p.Late} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func readProgress(r *fold.StateReader, p *schemas.Progress) {
+	p.Size, p.Uplink, p.Publish = r.Int(), schemas.Tier(r.String()), r.Bool()
+	p.OnTimeThrough, p.FinalThrough = r.Int(), r.Int()
+	p.Emitted, p.Open, p.Late = r.Uint(), r.Uint(), r.Uint()
+}
+
+func (p *producer) append(b []byte) []byte {
+	b = fold.AppendString(b, p.name)
+	b = binary.AppendVarint(b, p.time)
+	b = binary.AppendVarint(b, p.wall)
+	b = binary.AppendUvarint(b, p.config)
+	epochs := make([]schemas.Epoch, 0, len(p.spaces))
+	for e := range p.spaces {
+		epochs = append(epochs, e)
+	}
+	sort.Slice(epochs, func(i, j int) bool { return string(epochs[i][:]) < string(epochs[j][:]) })
+	b = binary.AppendUvarint(b, uint64(len(epochs)))
+	for _, e := range epochs {
+		b = p.spaces[e].append(append(b, e[:]...))
+	}
+	views := make([]string, 0, len(p.progress))
+	for v := range p.progress {
+		views = append(views, v)
+	}
+	sort.Strings(views)
+	b = binary.AppendUvarint(b, uint64(len(views)))
+	for _, v := range views {
+		b = fold.AppendString(b, v)
+		b = appendProgress(b, &p.progress[v].Progress)
+		b = binary.AppendUvarint(b, p.progress[v].applied)
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.totals)))
+	for _, t := range p.totals {
+		for _, s := range [...]string{t.Tenant, string(t.Signal), string(t.Stage), string(t.Outcome), string(t.Reason)} {
+			b = fold.AppendString(b, s)
+		}
+		b = binary.AppendUvarint(b, t.N)
+	}
+	return b
+}
+
+func (f *Fold) readProducer(r *fold.StateReader) {
+	p := f.find(r.String())
+	p.time, p.wall, p.config = r.Int(), r.Int(), r.Uint()
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		var e schemas.Epoch
+		if copy(e[:], r.B) < len(e) {
+			r.Fail(errState)
+			return
+		}
+		r.B = r.B[len(e):]
+		p.space(e).read(r)
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		name := r.String()
+		v := p.view(name)
+		readProgress(r, &v.Progress)
+		v.View, v.applied = name, r.Uint()
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		p.totals = append(p.totals, schemas.Total{
+			Tenant: r.String(), Signal: schemas.Signal(r.String()), Stage: schemas.Stage(r.String()),
+			Outcome: schemas.Outcome(r.String()), Reason: schemas.Reason(r.String()), N: r.Uint(),
+		})
+	}
+}
+
+// Flags of a window and of a part.
+const (
+	flagOut = 1 << iota
+	flagChanged
+	flagHeld
+	flagDirty
+	flagFinal
+)
+
+func flags(bits ...bool) (v byte) {
+	for i, b := range bits {
+		if b {
+			v |= 1 << i
+		}
+	}
+	return v
+}
+
+func (m *merged) append(b []byte, dirty bool) []byte {
+	b = append(b, flags(m.out, m.changed, m.held, dirty))
+	b = binary.AppendUvarint(b, m.firstN)
+	b = binary.AppendUvarint(b, uint64(m.rev))
+	b = binary.AppendUvarint(b, m.emitted)
+	b = binary.AppendUvarint(b, uint64(len(m.parts)))
+	var enc schemas.CommitEncoder
+	for _, p := range m.parts {
+		b = append(b, flags(false, false, p.held, false, p.final, p.queued))
+		entry := enc.Append(nil, &schemas.Commit{
+			Producer: p.Contributor, Epoch: p.Epoch, N: p.FirstN, RunFirst: p.FirstN, Windows: []schemas.Window{p.Window},
+		})
+		b = fold.AppendString(b, string(entry))
+	}
+	return b
+}
+
+var errState = fmt.Errorf("state is not ours")
+
+func (f *Fold) readWindow(r *fold.StateReader) {
+	fl := r.Byte()
+	m := &merged{out: fl&flagOut != 0, changed: fl&flagChanged != 0, held: fl&flagHeld != 0}
+	m.firstN, m.rev, m.emitted = r.Uint(), uint32(r.Uint()), r.Uint()
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		f.readPart(r, m)
+	}
+	if r.Err != nil || len(m.parts) == 0 {
+		r.Fail(errState)
+		return
+	}
+	m.key = windowKey(&m.parts[0].Window)
+	f.windows[m.key] = m
+	v := f.viewOf(&m.parts[0].Window)
+	if fl&flagDirty != 0 {
+		f.dirty = append(f.dirty, m)
+	}
+	if v.late {
+		return
+	}
+	if !m.held {
+		heap.Push((*mergedByEnd)(&v.closing), m)
+	}
+	if !v.byDevice && !m.out {
+		heap.Push((*mergedByEnd)(&v.waiting), m)
+	}
+}
+
+func (f *Fold) readPart(r *fold.StateReader, m *merged) {
+	fl := r.Byte()
+	c, err := f.dec.Decode(r.Bytes(), schemas.WithWindows)
+	if err != nil || len(c.Windows) != 1 {
+		r.Fail(errState)
+		return
+	}
+	p := &part{Window: c.Windows[0], of: m, held: fl&flagHeld != 0, final: fl&flagFinal != 0, queued: fl&(flagFinal<<1) != 0}
+	p.Sketch = append([]byte(nil), p.Sketch...)
+	m.parts = append(m.parts, p)
+	if p.queued {
+		v := f.find(p.Contributor).view(p.View)
+		heap.Push((*byEnd)(&v.open), p)
+	}
+}
+
+// Restore replaces the state by one that Append wrote.
+func (f *Fold) Restore(b []byte) error {
+	f.reset()
+	if len(b) == 0 || b[0] != stateVersion {
+		return fmt.Errorf("state of gateway %s: version %v is not %d", f.producer, b[:min(1, len(b))], stateVersion)
+	}
+	r := &fold.StateReader{B: b[1:]}
+	f.now, f.wall, f.second = r.Int(), r.Int(), r.Int()
+	f.config, f.entries, f.repeats = r.Uint(), r.Uint(), r.Uint()
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		f.readProducer(r)
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		v := f.viewNamed(r.String())
+		v.byDevice = r.Bool()
+		name := v.View
+		readProgress(r, &v.Progress)
+		v.View = name
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		f.readWindow(r)
+	}
+	if err := r.Done(); err != nil {
+		return fmt.Errorf("state of gateway %s: %w", f.producer, err)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"sort"
+
+	"weir/schemas"
+)
+
+// totals are the sums of what the producers' newest commits say, sorted.
+func (f *Fold) totals() []schemas.Total {
+	sum := map[schemas.Total]uint64{}
+	for _, name := range f.names {
+		for _, t := range f.producers[name].totals {
+			n := t.N
+			t.N = 0
+			sum[t] += n
+		}
+	}
+	out := make([]schemas.Total, 0, len(sum))
+	for t, n := range sum {
+		t.N = n
+		out = append(out, t)
+	}
+	sort.Slice(out, func(i, j int) bool { return totalLess(&out[i], &out[j]) })
+	return out
+}
+
+func totalLess(a, b *schemas.Total) bool {
+	for _, p := range [...][2]string{
+		{a.Tenant, b.Tenant}, {string(a.Signal), string(b.Signal)}, {string(a.Stage), string(b.Stage)},
+		{string(a.Outcome), string(b.Outcome)}, {string(a.Reason), string(b.Reason)},
+	} {
+		if p[0] != p[1] {
+			return p[0] < p[1]
+		}
+	}
+	return false
+}
+
+// check is what the partition knows for the ledger, between two messages.
+func (f *Fold) check(wall int64) schemas.GatewayCheck {
+	c := schemas.GatewayCheck{
+		Producer: f.producer, Tier: f.tier, Time: f.now, Entries: f.entries, Repeats: f.repeats,
+		Open: len(f.windows), Windows: map[string]uint64{},
+	}
+	if f.wall > 0 {
+		c.Lag = max(0, float64(wall-f.wall)/1e9)
+	}
+	for k, n := range f.emits {
+		c.Windows[k] = n
+	}
+	for _, name := range f.names {
+		p := f.producers[name]
+		for _, s := range p.spaces {
+			c.Debt += s.debt()
+		}
+		c.Unexplained += p.unexplained(f.tier)
+		if f.behind(p) {
+			c.Waiting = append(c.Waiting, name)
+		}
+	}
+	return c
+}
+
+// behind reports whether a producer holds some view back, or would if it were
+// not too far behind.
+func (f *Fold) behind(p *producer) bool {
+	for _, v := range f.views {
+		q := p.progress[v.View]
+		if q != nil && q.OnTimeThrough != never && f.newest(v)-q.OnTimeThrough > 10*wholeSecond {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,234 @@
+// Package bus is Weir's wiring to NATS and the only importer of its client and
+// server: it connects or embeds a server, makes the streams that schemas
+// declares, appends with a fence, reads in order, and keeps small values in KV.
+//
+// In: subjects, stream declarations and bytes. Out: bytes in stream order, and
+// errors classed by what a caller must do about them (errors.go).
+//
+// Promises: an append that returns nil is stored behind exactly the sequence
+// that was expected. A reader sees the messages of a stream in order, each once,
+// and says so when its start has been purged. Payloads are not interpreted.
+//
+// Limits: file streams with one replica; connections do not survive the death
+// of an embedded server.
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/schemas"
+)
+
+// Bus is a connection to a server. It is safe for concurrent use.
+type Bus struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	prefix  string
+	dir     string // data folder of an embedded server whose metadata is synced by us; else empty
+	streams []schemas.Stream
+}
+
+// askTimeout bounds a call whose caller set no deadline.
+const askTimeout = 5 * time.Second
+
+func newBus(nc *nats.Conn, prefix, dir string) (*Bus, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(askTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	return &Bus{nc: nc, js: js, prefix: prefix, dir: dir}, nil
+}
+
+// Close ends the connection after what was published has been handed over.
+func (b *Bus) Close() { b.nc.Close() }
+
+// Ensure creates the declared streams or updates their limits. Later calls to
+// Append and Last find their stream among them.
+func (b *Bus) Ensure(ctx context.Context, streams []schemas.Stream) error {
+	for _, s := range streams {
+		if err := b.ensure(ctx, s); err != nil {
+			return fmt.Errorf("make stream %s%s: %w", b.prefix, s.Name, err)
+		}
+	}
+	b.streams = append(b.streams, streams...)
+	return b.syncMetadata()
+}
+
+func (b *Bus) ensure(ctx context.Context, s schemas.Stream) error {
+	cfg := jetstream.StreamConfig{
+		Name: b.prefix + s.Name, Description: s.Why, Subjects: s.Subjects,
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
+		MaxBytes: s.MaxBytes, Discard: jetstream.DiscardNew, AllowDirect: true,
+	}
+	if s.Discard == schemas.DiscardOld {
+		cfg.Discard = jetstream.DiscardOld
+	}
+	_, err := b.js.CreateOrUpdateStream(ctx, cfg)
+	return err
+}
+
+// streamOf is the stream that stores a subject.
+func (b *Bus) streamOf(subject string) (string, error) {
+	for _, s := range b.streams {
+		for _, p := range s.Subjects {
+			if matches(p, subject) {
+				return b.prefix + s.Name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("no stream stores %s", subject)
+}
+
+// matches reports whether a subject falls under a pattern with * and >.
+func matches(pattern, subject string) bool {
+	for {
+		p, pRest, pMore := strings.Cut(pattern, ".")
+		s, sRest, sMore := strings.Cut(subject, ".")
+		switch {
+		case p == ">":
+			return true
+		case p != "*" && p != s, pMore != sMore:
+			return false
+		case !pMore:
+			return true
+		}
+		pattern, subject = pRest, sRest
+	}
+}
+
+// Append stores data as the next message of a subject, if the subject's last
+// sequence is after (0: it has none), and returns its sequence. ErrWrongLast and
+// ErrFull mean that nothing was stored; any other error leaves it unknown, and
+// the caller reads Last before it goes on.
+func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	msg := &nats.Msg{Subject: subject, Data: data}
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after))
+	if err != nil {
+		return 0, fmt.Errorf("append %d bytes to %s after %d: %w", len(data), subject, after, class(err))
+	}
+	return ack.Sequence, nil
+}
+
+// Store stores data as the next message of a subject, whatever was before it.
+func (b *Bus) Store(ctx context.Context, subject string, data []byte) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
+	if err != nil {
+		return 0, fmt.Errorf("store %d bytes on %s: %w", len(data), subject, class(err))
+	}
+	return ack.Sequence, nil
+}
+
+// Last is the newest message of a subject. ErrNone: it has none.
+func (b *Bus) Last(ctx context.Context, subject string) (seq uint64, data []byte, err error) {
+	name, err := b.streamOf(subject)
+	if err != nil {
+		return 0, nil, err
+	}
+	s, err := b.js.Stream(ctx, name)
+	if err == nil {
+		var m *jetstream.RawStreamMsg
+		if m, err = s.GetLastMsgForSubject(ctx, subject); err == nil {
+			return m.Sequence, m.Data, nil
+		}
+	}
+	return 0, nil, fmt.Errorf("read last of %s: %w", subject, class(err))
+}
+
+// Get is one message of a stream by its sequence. ErrNone: it is not there.
+func (b *Bus) Get(ctx context.Context, stream string, seq uint64) (Message, error) {
+	s, err := b.js.Stream(ctx, b.prefix+stream)
+	if err == nil {
+		var m *jetstream.RawStreamMsg
+		if m, err = s.GetMsg(ctx, seq); err == nil {
+			return Message{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
+		}
+	}
+	return Message{}, fmt.Errorf("read %s message %d: %w", stream, seq, class(err))
+}
+
+// Purge removes the messages of a subject with sequences below seq.
+func (b *Bus) Purge(ctx context.Context, subject string, below uint64) error {
+	name, err := b.streamOf(subject)
+	if err != nil {
+		return err
+	}
+	s, err := b.js.Stream(ctx, name)
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(below))
+	}
+	if err != nil {
+		return fmt.Errorf("purge %s below %d: %w", subject, below, class(err))
+	}
+	return nil
+}
+
+// Compact removes the messages of a whole stream with sequences below seq.
+func (b *Bus) Compact(ctx context.Context, stream string, below uint64) error {
+	s, err := b.js.Stream(ctx, b.prefix+stream)
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSequence(below))
+	}
+	if err != nil {
+		return fmt.Errorf("purge stream %s below %d: %w", stream, below, class(err))
+	}
+	return nil
+}
+
+// Usage is how full a stream is.
+type Usage struct {
+	Bytes, MaxBytes   int64
+	Messages          uint64
+	FirstSeq, LastSeq uint64
+	LastTime          time.Time
+	Subjects          map[string]uint64 // messages by subject, where asked for
+}
+
+// Usage reads a stream's state. With a subject pattern it counts messages by subject.
+func (b *Bus) Usage(ctx context.Context, stream, subjects string) (Usage, error) {
+	var opts []jetstream.StreamInfoOpt
+	if subjects != "" {
+		opts = append(opts, jetstream.WithSubjectFilter(subjects))
+	}
+	s, err := b.js.Stream(ctx, b.prefix+stream)
+	if err == nil {
+		var i *jetstream.StreamInfo
+		if i, err = s.Info(ctx, opts...); err == nil {
+			return Usage{
+				Bytes: int64(i.State.Bytes), MaxBytes: i.Config.MaxBytes, Messages: i.State.Msgs,
+				FirstSeq: i.State.FirstSeq, LastSeq: i.State.LastSeq, LastTime: i.State.LastTime, Subjects: i.State.Subjects,
+			}, nil
+		}
+	}
+	return Usage{}, fmt.Errorf("read state of stream %s: %w", stream, class(err))
+}
+
+// Publish sends a message that nobody stores or answers.
+func (b *Bus) Publish(subject string, data []byte) error {
+	if err := b.nc.Publish(subject, data); err != nil {
+		return fmt.Errorf("publish to %s: %w", subject, err)
+	}
+	return nil
+}
+
+// Ask sends a request and waits for one answer.
+func (b *Bus) Ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
+	m, err := b.nc.RequestWithContext(ctx, subject, data)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return nil, fmt.Errorf("ask %s: %w", subject, ErrNone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", subject, err)
+	}
+	return m.Data, nil
+}

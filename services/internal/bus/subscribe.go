@@ -1,0 +1,53 @@
+package bus
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Request is a message that came on a subscription. Data belongs to the receiver.
+type Request struct {
+	Subject string
+	Data    []byte
+	msg     *nats.Msg
+	nc      *nats.Conn
+}
+
+// WantsReply reports whether the sender waits for an answer. Only inboxes are
+// answered: a reply subject that names anything else could make this process
+// publish, with its own rights, where the sender may not.
+func (r Request) WantsReply() bool { return strings.HasPrefix(r.msg.Reply, nats.InboxPrefix) }
+
+// Reply answers, with an optional header (key, value, key, value …).
+func (r Request) Reply(data []byte, header ...string) error {
+	if !r.WantsReply() {
+		return nil
+	}
+	m := nats.NewMsg(r.msg.Reply)
+	m.Data = data
+	for i := 0; i+1 < len(header); i += 2 {
+		m.Header.Set(header[i], header[i+1])
+	}
+	return r.nc.PublishMsg(m)
+}
+
+// Subscribe hands messages on a subject to handle, one at a time, until the
+// returned func is called. pendingBytes bounds what waits for handle; beyond it
+// messages are dropped by the client and logged by it as a slow consumer.
+func (b *Bus) Subscribe(subject string, pendingBytes int, handle func(Request)) (stop func(), err error) {
+	sub, err := b.nc.Subscribe(subject, func(m *nats.Msg) {
+		handle(Request{Subject: m.Subject, Data: m.Data, msg: m, nc: b.nc})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	if err := sub.SetPendingLimits(-1, pendingBytes); err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	if err := b.nc.Flush(); err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil
+}

@@ -1,0 +1,187 @@
+package fold
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"weir/schemas"
+	"weir/services/internal/bus"
+)
+
+// Reader is the part of the bus that a runner reads with.
+type Reader interface {
+	Read(ctx context.Context, stream string, from uint64, stopAtEnd bool, handle func(bus.Message) error, subjects ...string) error
+}
+
+// Config of a runner.
+type Config struct {
+	Input  string // stream to read
+	Output string // stream that holds the stages' outboxes
+	// Route names the producers whose stages take a message; nil: nobody.
+	Route func(subject string) []string
+	// Make makes the stage of a producer when it is first named. Making it on
+	// sight is sound because whatever it must see is still in the input.
+	Make func(producer string) *Stage
+	// Opened is told when a stage has restored its state, before it gets its first
+	// message; it may be nil.
+	Opened func(s *Stage)
+	// Seen is told of each message before it is queued; it may be nil.
+	Seen func(s *Stage, m Message)
+}
+
+// Runner reads a stream once and dispatches its messages to stages.
+type Runner struct {
+	cfg Config
+	in  Reader
+	log *slog.Logger
+
+	mu     sync.Mutex
+	stages map[string]*Stage
+	order  []*Stage
+	group  *errgroup.Group
+
+	position atomic.Uint64 // newest sequence read
+	pending  atomic.Uint64 // messages that were behind it
+}
+
+// NewRunner makes a runner; Run starts it.
+func NewRunner(cfg Config, in Reader, log *slog.Logger) *Runner {
+	return &Runner{cfg: cfg, in: in, log: log, stages: map[string]*Stage{}}
+}
+
+// Run opens the given producers' stages, reads until ctx ends, and joins the
+// stages, which write a last checkpoint.
+func (r *Runner) Run(ctx context.Context, producers ...string) error {
+	group, gctx := errgroup.WithContext(ctx)
+	r.group = group
+	for _, p := range producers {
+		if _, err := r.open(gctx, p); err != nil {
+			return r.finish(err)
+		}
+	}
+	if err := r.existing(gctx); err != nil {
+		return r.finish(err)
+	}
+	for _, s := range r.Stages() {
+		r.start(gctx, s)
+	}
+	return r.finish(r.in.Read(gctx, r.cfg.Input, 0, false, func(m bus.Message) error {
+		return r.dispatch(gctx, m)
+	}))
+}
+
+// finish lets the stages end and returns the first cause.
+func (r *Runner) finish(err error) error {
+	r.mu.Lock()
+	for _, s := range r.order {
+		close(s.stop)
+	}
+	r.mu.Unlock()
+	if gerr := r.group.Wait(); gerr != nil {
+		return gerr
+	}
+	return err
+}
+
+func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
+	s := r.cfg.Make(producer)
+	if err := s.Open(ctx); err != nil {
+		return nil, err
+	}
+	if r.cfg.Opened != nil {
+		r.cfg.Opened(s)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stages[producer] = s
+	r.order = append(r.order, s)
+	return s, nil
+}
+
+// existing tells each stage which commits are there already.
+func (r *Runner) existing(ctx context.Context) error {
+	var d schemas.CommitDecoder
+	return r.in.Read(ctx, r.cfg.Output, 0, true, func(m bus.Message) error {
+		producer, kind, ok := schemas.SourceOf(m.Subject)
+		s := r.stage(producer)
+		if !ok || kind != schemas.KindCommit || s == nil {
+			return nil
+		}
+		c, err := d.Decode(m.Data, 0)
+		if err != nil {
+			return fmt.Errorf("commit of %s at %d: %w", producer, m.Seq, err)
+		}
+		s.Existing(c)
+		return nil
+	})
+}
+
+func (r *Runner) start(ctx context.Context, s *Stage) {
+	r.group.Go(func() error { return s.run(ctx) })
+}
+
+func (r *Runner) dispatch(ctx context.Context, m bus.Message) error {
+	msg := Message{Subject: m.Subject, Seq: m.Seq, Data: m.Data}
+	for _, p := range r.cfg.Route(m.Subject) {
+		s := r.stage(p)
+		if s == nil {
+			var err error
+			if s, err = r.open(ctx, p); err != nil {
+				return err
+			}
+			if err := r.existingOf(ctx, s); err != nil {
+				return err
+			}
+			r.start(ctx, s)
+		}
+		if r.cfg.Seen != nil {
+			r.cfg.Seen(s, msg)
+		}
+		if err := s.Offer(ctx, msg); err != nil {
+			return nil // the stage's own error, or the end
+		}
+	}
+	r.position.Store(m.Seq)
+	r.pending.Store(m.Pending)
+	return nil
+}
+
+// existingOf tells a stage that was made on sight about its own commits.
+func (r *Runner) existingOf(ctx context.Context, s *Stage) error {
+	if s.durable == 0 {
+		return nil
+	}
+	var d schemas.CommitDecoder
+	return r.in.Read(ctx, r.cfg.Output, 0, true, func(m bus.Message) error {
+		c, err := d.Decode(m.Data, 0)
+		if err != nil {
+			return fmt.Errorf("commit of %s at %d: %w", s.Producer, m.Seq, err)
+		}
+		s.Existing(c)
+		return nil
+	}, s.Outbox)
+}
+
+func (r *Runner) stage(producer string) *Stage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stages[producer]
+}
+
+// Stages are the stages in the order in which they were made.
+func (r *Runner) Stages() []*Stage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*Stage(nil), r.order...)
+}
+
+// Position is the newest input sequence read, and how many messages were
+// behind it at that moment.
+func (r *Runner) Position() (seq, pending uint64) {
+	return r.position.Load(), r.pending.Load()
+}
