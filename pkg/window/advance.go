@@ -13,7 +13,7 @@ type Timing uint8
 const (
 	OnTime Timing = iota + 1 // the watermark has passed the end
 	Late                     // something changed since, or the window was announced as final while still open
-	Final                    // the allowed lateness has passed too: the last revision
+	Final                    // the allowed lateness has passed too: the last revision of this part
 )
 
 // String is the word used on the bus.
@@ -29,29 +29,33 @@ func (t Timing) String() string {
 	return fmt.Sprintf("timing(%d)", uint8(t))
 }
 
-// Revision is the whole value of one window at one moment. It replaces the revisions before it.
+// Revision is the whole value of one part of a window at one moment. It replaces the revisions before it. Nearly every
+// window has one part; one that opens anew after silence has more, each beginning with Revision 1.
 type Revision[A any] struct {
 	Bounds
 	Timing Timing
-	Acc    *A     // everything in the window; valid, and not to be changed, during the call of emit
+	Acc    *A     // everything in the part; valid, and not to be changed, during the call of emit
 	Before *A     // with Spec.Carry: the last slice with data before Start, nil if none is known. Valid like Acc
 	State  *State // Revision is set; FirstN and Emitted are the caller's to set. Valid like Acc
 }
 
 // Advance moves event time on. watermark closes windows: with the device in the key it is the device's Watermark, else
-// the agent watermark; it may go back. finalThrough is what the view announces as final, the agent watermark less the
-// lateness; it does not go back. For each window that holds data, in order of End:
+// the agent watermark; it may go back. judge, at most the watermark, is what Accept judges records by: the device's
+// DataWatermark, else the agent watermark again. finalThrough is what the view announces as final, the agent watermark
+// less the lateness; it does not go back. For each window that holds data, in order of End:
 //
 //  1. If the watermark has reached End + Lateness, or the window was closed by force, it is final and forgotten. A Final
 //     revision comes out if something changed since the last one, if there was none, or if the window is held; if not,
-//     the announcement says it.
+//     the announcement says it. If judge has not reached End + Lateness, only silence closed the window, and it may
+//     open anew, as another part (see Accept).
 //  2. Else, if the watermark has reached End, the first revision comes out as OnTime, and a changed one as Late.
 //  3. Then, if the window has come out, now or earlier, and End <= finalThrough, it is held from now on, and comes out
 //     as Late if it did not do so in this call.
 //
 // So a receiver may take every window with End <= finalThrough that is not in the same commit as final; the held ones
-// get an explicit Final. emit must not call p.
-func (p *Panes[A]) Advance(s *Spec, watermark, finalThrough int64, pool *Pool[A], emit func(Revision[A])) {
+// get an explicit Final. A part that opens after its window was announced is held from its first revision on, or comes
+// out as Final at once. emit must not call p.
+func (p *Panes[A]) Advance(s *Spec, watermark, judge, finalThrough int64, pool *Pool[A], emit func(Revision[A])) {
 	if len(p.windows) == 0 || (watermark < p.due && finalThrough < p.holdDue && !p.stale) {
 		return
 	}
@@ -67,7 +71,7 @@ func (p *Panes[A]) Advance(s *Spec, watermark, finalThrough int64, pool *Pool[A]
 			p.emit(s, w, timing, pool, emit)
 		}
 	}
-	p.forget(s, gone, pool)
+	p.forget(s, gone, judge, pool)
 	p.plan(s)
 }
 
@@ -126,20 +130,35 @@ func (p *Panes[A]) preceding(i int) *A {
 }
 
 // forget drops the first windows, which are final, and the slices that no other window can hold.
-func (p *Panes[A]) forget(s *Spec, gone int, pool *Pool[A]) {
+func (p *Panes[A]) forget(s *Spec, gone int, judge int64, pool *Pool[A]) {
 	if gone == 0 {
 		return
 	}
-	p.finalEnd, p.final, p.closed = max(p.FinalEnd(), p.windows[gone-1].end), true, 0
+	p.seal(s, gone, judge)
+	through := p.windows[gone-1].end
 	p.windows = slices.Delete(p.windows, 0, gone)
 	unheld := 0
 	for ; unheld < len(p.slices); unheld++ {
-		if newest, _ := s.place(p.slices[unheld].start); newest.End > p.finalEnd {
+		if newest, _ := s.place(p.slices[unheld].start); newest.End > through {
 			break
 		}
 		p.drop(p.slices[unheld].acc, s.Carry, pool)
 	}
 	p.slices = slices.Delete(p.slices, 0, unheld)
+}
+
+// seal raises finalEnd through those of the first windows, which are final, that may not open anew. bound has done so
+// for those closed by force.
+func (p *Panes[A]) seal(s *Spec, gone int, judge int64) {
+	if s.reopens() {
+		for gone > 0 && p.windows[gone-1].end+s.Lateness > judge {
+			gone--
+		}
+	}
+	if gone > 0 {
+		p.finalEnd, p.final = max(p.FinalEnd(), p.windows[gone-1].end), true
+	}
+	p.closed = 0
 }
 
 // drop gives an accumulator back, or keeps it as what precedes the rest.

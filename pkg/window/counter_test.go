@@ -113,10 +113,10 @@ func foldCounters(t *rapid.T, spec Spec, disorder int64, arrivals []record, valu
 			acc.counter.Add(r.t, values[r.id], r.id, newest-disorder)
 		}
 		if rapid.IntRange(0, 3).Draw(t, "advance") == 0 {
-			panes.Advance(&spec, newest-disorder, never, pool, emit)
+			panes.Advance(&spec, newest-disorder, newest-disorder, never, pool, emit)
 		}
 	}
-	panes.Advance(&spec, forever, never, pool, emit)
+	panes.Advance(&spec, forever, forever, never, pool, emit)
 	return last
 }
 
@@ -150,14 +150,14 @@ func shuffled(t *rapid.T, n int) []int {
 // A slice that is thinned gives the increase of the whole for every order within the disorder, however often the
 // counter resets and climbs up again between samples that came first.
 func TestCounterThinsExactly(t *testing.T) {
-	const n, disorder = 700, 100
+	const n, disorder = 700, 200
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		readings := make([]reading, n)
 		for i := range readings {
-			readings[i] = reading{int64(i), float64(random.IntN(7)), uint64(i)}
+			readings[i] = reading{int64(10*i + random.IntN(10)), float64(random.IntN(7)), uint64(i)}
 		}
-		want, wantResets := naiveIncrease(readings, Bounds{0, n})
+		want, wantResets := naiveIncrease(readings, Bounds{0, 10 * n})
 		c := jittered(random, readings, disorder)
 		if got, resets := c.Increase(nil); got != want || resets != wantResets {
 			t.Fatalf("seed %d: increase %v with %d resets, want %v with %d", seed, got, resets, want, wantResets)

@@ -35,7 +35,7 @@ func Example() {
 	tick := func(agentNow int64) {
 		watermark := sources.Watermark(device, agentNow*second)
 		finalThrough := sources.Low(agentNow*second, spec.Lateness) - spec.Lateness
-		panes.Advance(&spec, watermark, finalThrough, pool, func(r window.Revision[count]) {
+		panes.Advance(&spec, watermark, sources.DataWatermark(device), finalThrough, pool, func(r window.Revision[count]) {
 			fmt.Printf("[%d,%d) %s, revision %d: %d records\n", r.Start/second, r.End/second, r.Timing, r.State.Revision, r.Acc.records)
 		})
 	}

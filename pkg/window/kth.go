@@ -15,17 +15,19 @@ func kth(times []int64, k int, least, most int64) int64 {
 	width := bits.Len64(uint64(most) - uint64(least))
 	for width > 0 {
 		shift := max(0, width-digits)
-		part, before := partOf(times, least, shift, k)
-		times = keepPart(times, least, shift, part)
-		k -= before
+		part, before, within := partOf(times, least, shift, k)
 		least += int64(part << shift)
+		if within < len(times) {
+			times = keepPart(times, least, 1<<shift)
+		}
+		k -= before
 		width = shift
 	}
 	return least
 }
 
-// partOf is the part that holds index k, and how many values are in the parts before it.
-func partOf(times []int64, least int64, shift, k int) (part uint64, before int) {
+// partOf is the part that holds index k, and how many values are in the parts before it and within it.
+func partOf(times []int64, least int64, shift, k int) (part uint64, before, within int) {
 	var count [1 << digits]int
 	for _, t := range times {
 		count[digit(t, least, shift)]++
@@ -34,15 +36,15 @@ func partOf(times []int64, least int64, shift, k int) (part uint64, before int) 
 		before += count[part]
 		part++
 	}
-	return part, before
+	return part, before, count[part]
 }
 
-// keepPart moves the values of one part to the front and returns them.
-func keepPart(times []int64, least int64, shift int, part uint64) []int64 {
+// keepPart moves the values of [least, least+size) to the front and returns them.
+func keepPart(times []int64, least int64, size uint64) []int64 {
 	kept := 0
 	for _, t := range times {
 		times[kept] = t
-		if digit(t, least, shift) == part {
+		if uint64(t)-uint64(least) < size {
 			kept++
 		}
 	}

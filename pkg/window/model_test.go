@@ -73,13 +73,27 @@ type modelWindow struct {
 // model is Panes written without thought for speed: it keeps every record and works everything out anew.
 type model struct {
 	spec     Spec
-	records  []record
+	records  []record // accepted; where windows open anew, without those of parts that are final
 	open     map[Bounds]*modelWindow
+	forced   int64 // latest end of a window that was closed by force
 	finalEnd int64
 }
 
 func newModel(spec Spec) *model {
-	return &model{spec: spec, open: map[Bounds]*modelWindow{}, finalEnd: never}
+	return &model{spec: spec, open: map[Bounds]*modelWindow{}, forced: never, finalEnd: never}
+}
+
+// inParts says that silence makes nothing late.
+func (m *model) inParts() bool {
+	return (m.spec.Hop == 0 || m.spec.Hop == m.spec.Size) && !m.spec.Carry
+}
+
+// late is the rule of Accept for a record whose newest window ends then.
+func (m *model) late(end, watermark int64) bool {
+	if m.inParts() {
+		return end+m.spec.Lateness <= watermark || end <= m.forced
+	}
+	return end+m.spec.Lateness <= watermark || end <= m.finalEnd
 }
 
 // holding lists the windows that hold t, oldest first, by trying every start near it.
@@ -94,8 +108,7 @@ func (m *model) holding(t int64) (all []Bounds) {
 
 func (m *model) accept(t int64, id uint64, watermark int64) bool {
 	holding := m.holding(t)
-	end := holding[len(holding)-1].End
-	if end+m.spec.Lateness <= watermark || end <= m.finalEnd {
+	if m.late(holding[len(holding)-1].End, watermark) {
 		return false
 	}
 	m.records = append(m.records, record{t, id})
@@ -139,7 +152,8 @@ func (m *model) bound() {
 	}
 	for ; len(free) > m.spec.maxOpen(); free = free[1:] {
 		m.open[free[0]].force = true
-		m.finalEnd = free[0].End
+		m.forced = free[0].End
+		m.finalEnd = max(m.finalEnd, m.forced)
 	}
 }
 
@@ -173,7 +187,7 @@ func (m *model) before(start int64) *tally {
 }
 
 // advance is the three rules of Panes.Advance, word for word; it describes each revision in a line.
-func (m *model) advance(watermark, finalThrough int64) (out []string) {
+func (m *model) advance(watermark, judge, finalThrough int64) (out []string) {
 	for _, b := range m.sorted() {
 		w := m.open[b]
 		emit := func(timing Timing) {
@@ -185,8 +199,7 @@ func (m *model) advance(watermark, finalThrough int64) (out []string) {
 			if w.changed || w.revision == 0 || w.held {
 				emit(Final)
 			}
-			delete(m.open, b)
-			m.finalEnd = max(m.finalEnd, b.End)
+			m.forget(b, judge)
 			continue
 		}
 		before := w.revision
@@ -205,6 +218,17 @@ func (m *model) advance(watermark, finalThrough int64) (out []string) {
 		}
 	}
 	return out
+}
+
+// forget drops a window that is final, and with it the records of this part, where others may follow.
+func (m *model) forget(b Bounds, judge int64) {
+	delete(m.open, b)
+	if m.inParts() {
+		m.records = slices.DeleteFunc(m.records, func(r record) bool { return b.Contains(r.t) })
+	}
+	if !m.inParts() || judge >= b.End+m.spec.Lateness {
+		m.finalEnd = max(m.finalEnd, b.End)
+	}
 }
 
 // due, holdDue and dirty are what Panes tells its caller.

@@ -11,7 +11,7 @@ import (
 // slice each. Both lists are ascending, and
 //
 //   - each slice lies in at least one window of the list, and each window of the list holds at least one slice;
-//   - a window that holds a slice and is not in the list is final: its End <= finalEnd;
+//   - a window that holds a slice and is not in the list is final, with End <= finalEnd; tumbling windows have none;
 //   - the first closed windows of the list, and only those, have End <= finalEnd: they were closed by force and come
 //     out at the next Advance.
 type Panes[A any] struct {
@@ -20,7 +20,7 @@ type Panes[A any] struct {
 	before  *A  // the last slice that was dropped, when Spec.Carry; else nil
 	closed  int // windows[:closed] are closed by force
 
-	finalEnd int64 // every window with End <= finalEnd is final or closed by force; only if final. Never decreases
+	finalEnd int64 // no window with End <= finalEnd opens, anew or at all; only if final. Never decreases
 	final    bool
 
 	due     int64 // least watermark at which Advance has to do; meaningful while there are windows
@@ -46,9 +46,10 @@ type pane struct {
 	held    bool // came out while announced as final: it owes an explicit final revision
 }
 
-// State is what the caller and Panes know of one window's revisions. It lives as long as the window is open.
+// State is what the caller and Panes know of the revisions of one part of a window. It lives as long as the window is
+// open; when it opens anew, all is 0 again.
 type State struct {
-	FirstN   uint64 // the caller's: number of the commit entry that held the first revision, 0 before
+	FirstN   uint64 // the caller's: number of the commit entry that held the first revision, 0 before; names the part
 	Emitted  uint64 // the caller's: records in the latest revision
 	Revision uint32 // revisions so far, counted by Panes; 1 in the first one
 }
@@ -56,10 +57,17 @@ type State struct {
 // Accept judges a record with event time t and returns the accumulator to add it to, or false when it is late.
 //
 // watermark is what judges lateness for this key: the device's own data watermark where the key holds the device, the
-// agent watermark elsewhere. The record is late iff the newest window that holds t has End + Lateness <= watermark, or
-// is final already. An accepted record is in every window that holds t and has not become final, and those that have
-// come out come out again. When more than MaxOpen windows are open, the oldest is closed by force: it counts as final
-// at once, and its last revision comes out at the next Advance.
+// agent watermark elsewhere; the judge of Advance. An accepted record is in every window that holds t and has not become
+// final, and those that have come out come out again. When more than MaxOpen windows are open, the oldest is closed by
+// force: it counts as final at once, with all before it, and its last revision comes out at the next Advance.
+//
+// Tumbling windows without Carry: the record is late iff its window has End + Lateness <= watermark, or it or a newer
+// one was closed by force. Silence makes nothing late: a window that Advance closed by the silence of the device, and not
+// by what it sent, opens anew as another part. The part holds the new records only, its State begins at 0, and receivers
+// add up the parts of a window. Each silence that outlasts the lateness may make one part more.
+//
+// Hopping windows and Carry: the record is late iff the newest window that holds t has End + Lateness <= watermark, or is
+// final already, by silence too. Their values depend on what other windows hold, so parts would not add up.
 //
 // The accumulator may be used until the next call.
 func (p *Panes[A]) Accept(s *Spec, t, watermark int64, pool *Pool[A]) (*A, bool) {
@@ -89,7 +97,7 @@ func (p *Panes[A]) accept(s *Spec, t, watermark int64, pool *Pool[A]) (*A, bool)
 	return p.slices[i].acc, true
 }
 
-// isFinal reports whether windows with this end are final or closed by force.
+// isFinal reports whether windows with this end are final for good, or closed by force.
 func (p *Panes[A]) isFinal(end int64) bool { return p.final && end <= p.finalEnd }
 
 // openSlice finds or makes the slice that begins at start.
@@ -186,11 +194,12 @@ func (p *Panes[A]) heat(b Bounds, limit int64, acc *A, open bool) {
 	}
 }
 
-// Open is the number of windows that hold data and have not become final in an Advance.
+// Open is the number of windows that hold data and have not become final in an Advance, or not since they opened anew.
 func (p *Panes[A]) Open() int { return len(p.windows) }
 
-// FinalEnd is the latest end of a window that is final or closed by force, math.MinInt64 when there is none. Whoever
-// forgets the Panes of a key forgets this too: a record before it would no longer be late for that reason.
+// FinalEnd is the latest end of a window that is final for good or closed by force, math.MinInt64 when there is none.
+// Windows that only silence has closed do not count where they may open anew. Whoever forgets the Panes of a key forgets
+// this too: a record before it would no longer be late for that reason.
 func (p *Panes[A]) FinalEnd() int64 {
 	if !p.final {
 		return never

@@ -32,7 +32,7 @@ var rewrite = flag.Bool("rewrite", false, "replace the expected output in testda
 //	restart                    the agent was down until now
 //	checkpoint                 everything is replaced by what its checkpoint gives back
 //	resize at 12:01:00 size=60s   a change of windows
-//	totals                     accepted and late records, and the sum of the last revisions
+//	totals                     accepted and late records, and the sum of the last revisions of all parts
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -82,13 +82,14 @@ type stage struct {
 	lastID   uint64
 
 	accepted, late uint64
-	last           map[string]uint64 // records in the last revision of each window
+	parts          map[string]int    // how many each window has had
+	last           map[string]uint64 // records in the last revision of each part
 }
 
 func newStage() *stage {
 	return &stage{
 		sources: NewSources(Config{}), keys: map[string][]*Panes[tally]{}, pool: NewPool[tally](100),
-		low: never, last: map[string]uint64{}, schedule: Schedule{{0, Spec{Size: 10e9, Lateness: 60e9}}},
+		low: never, parts: map[string]int{}, last: map[string]uint64{}, schedule: Schedule{{0, Spec{Size: 10e9, Lateness: 60e9}}},
 	}
 }
 
@@ -294,11 +295,11 @@ func (s *stage) tick() (out []string) {
 		through := later(low, -g.Spec.Lateness)
 		s.low = low
 		for _, key := range slices.Sorted(maps.Keys(s.keys)) {
-			watermark := low
-			if !s.byAgent {
-				watermark = s.sources.Watermark(slices.Index(s.names, key), s.now)
+			watermark, judge := low, low
+			if id := slices.Index(s.names, key); !s.byAgent {
+				watermark, judge = s.sources.Watermark(id, s.now), s.sources.DataWatermark(id)
 			}
-			s.panes(key)[i].Advance(&g.Spec, watermark, through, s.pool, func(r Revision[tally]) {
+			s.panes(key)[i].Advance(&g.Spec, watermark, judge, through, s.pool, func(r Revision[tally]) {
 				out = append(out, s.describe(key, r, g.Spec.Carry))
 			})
 		}
@@ -322,7 +323,11 @@ func countRevisions(lines []string) (out []string) {
 // describe notes and prints a revision.
 func (s *stage) describe(key string, r Revision[tally], counter bool) string {
 	window := fmt.Sprintf("%s [%s,%s)", key, clock(r.Start), clock(r.End))
-	s.last[window+strconv.FormatInt(r.Size(), 10)] = r.Acc.n
+	sized := window + strconv.FormatInt(r.Size(), 10)
+	if r.State.Revision == 1 {
+		s.parts[sized]++
+	}
+	s.last[fmt.Sprintf("%s part %d", sized, s.parts[sized])] = r.Acc.n
 	line := fmt.Sprintf("%s %s rev=%d n=%d", window, r.Timing, r.State.Revision, r.Acc.n)
 	if counter {
 		var before *Counter

@@ -24,7 +24,7 @@ type Spec struct {
 
 	// Carry says that the value of a window depends also on what came before it, as the increase of a counter does.
 	// Then Revision.Before is set, and a record that may change the end of one slice marks the windows that begin with
-	// the next one as changed.
+	// the next one as changed. Windows with Carry stay closed once they are final; see reopens.
 	Carry bool
 }
 
@@ -99,6 +99,12 @@ func (s *Spec) maxOpen() int {
 	}
 	return s.MaxOpen
 }
+
+// reopens reports whether a window that silence alone has closed may open anew, as another part that holds the new
+// records only. The parts of a window must add up to it. Tumbling windows are one slice each, which goes with the window,
+// so theirs do. Hopping windows share slices: a new part would show again what the slice held before. And the increase
+// of a counter from the last sample of one part to the first of the next would be in neither.
+func (s *Spec) reopens() bool { return s.hop() == s.Size && !s.Carry }
 
 // slice is the width of the slices.
 func (s *Spec) slice() int64 {

@@ -48,7 +48,7 @@ func BenchmarkWindowLife(b *testing.B) {
 			acc, _ := panes.Accept(&spec, start+n*1e9, start-5e8, pool)
 			acc.n++
 		}
-		panes.Advance(&spec, start+9e9, start-60e9, pool, emit)
+		panes.Advance(&spec, start+9e9, start+9e9, start-60e9, pool, emit)
 	}
 	b.ReportMetric(float64(out)/float64(b.N), "records/window")
 }
@@ -63,7 +63,7 @@ func BenchmarkAdvanceIdle(b *testing.B) {
 		for at := int64(0); at < 80e9; at += 10e9 {
 			panes[i].Accept(&spec, at, 0, pool)
 		}
-		panes[i].Advance(&spec, 65e9, 0, pool, func(Revision[tally]) {})
+		panes[i].Advance(&spec, 65e9, 65e9, 0, pool, func(Revision[tally]) {})
 	}
 	emit := func(Revision[tally]) { b.Fatal("something came out") }
 	b.Run("Due", func(b *testing.B) {
@@ -80,7 +80,7 @@ func BenchmarkAdvanceIdle(b *testing.B) {
 	b.Run("Advance", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := range b.N {
-			panes[i%keys].Advance(&spec, 66e9, 0, pool, emit)
+			panes[i%keys].Advance(&spec, 66e9, 66e9, 0, pool, emit)
 		}
 	})
 }

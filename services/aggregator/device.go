@@ -49,6 +49,7 @@ func (d *device) sized(n uint64) {
 // series is one metric of one device.
 type series struct {
 	dev     *device
+	index   int // in dev.series
 	metric  string
 	boot    string // of the cached hash
 	hash    uint64 // schemas.SeriesIdentity with that boot
@@ -75,17 +76,15 @@ func (s *series) identity(boot string, numbered bool, seq uint64, t int64, v flo
 	return schemas.UnnumberedIdentity(s.hash, t, v)
 }
 
-// seriesOf finds the series of a metric. Devices have few: a scan beats a map.
+// seriesOf finds the series of a metric. Devices have few: a scan beats a map,
+// and names are interned, so that equal ones are the same bytes.
 func (d *device) seriesOf(metric string) *series {
-	for i, s := range d.series {
+	for _, s := range d.series {
 		if s.metric == metric {
-			if i > 0 && len(d.series) > 8 {
-				d.series[i], d.series[i-1] = d.series[i-1], d.series[i]
-			}
 			return s
 		}
 	}
-	s := &series{dev: d, metric: strings.Clone(metric)}
+	s := &series{dev: d, index: len(d.series), metric: metric}
 	d.series = append(d.series, s)
 	return s
 }
@@ -161,7 +160,7 @@ func (f *Fold) readDevice(r *fold.StateReader) *device {
 	}
 	d.packets.read(r)
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		s := d.seriesOf(r.String())
+		s := d.seriesOf(f.intern(r.String()))
 		if s.early.read(r); s.early.count > 0 {
 			f.touched = append(f.touched, s)
 		}

@@ -40,6 +40,8 @@ type Fold struct {
 	dec     schemas.FrameDecoder
 	in      schemas.Frame
 	senders []*device // of the frame's sources, resolved
+	metrics []string  // of the frame's strings, interned where they name a metric
+	names   map[string]string
 	name    []byte
 	out     fold.Collector
 	early   []schemas.Early // of the second that a tick reports
@@ -58,7 +60,7 @@ func (f *Fold) reset() {
 	first, _ := newGeneration(nil, f.compile) // the defaults cannot fail
 	*f = Fold{
 		agent: f.agent, compile: f.compile, generations: []*generation{first},
-		now: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]*device{}, sources: window.NewSources(first.Sources),
+		now: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]*device{}, names: map[string]string{}, sources: window.NewSources(first.Sources),
 		groups: map[groupKey]*group{}, lates: map[lateKey]*lateTotal{}, accounts: newAccounts(),
 		pool: window.NewPool[tally](1 << 16),
 	}
@@ -195,7 +197,26 @@ func (f *Fold) watch() {
 	}
 }
 
+// intern returns the one copy of a metric's name.
+func (f *Fold) intern(name string) string {
+	if s, ok := f.names[name]; ok {
+		return s
+	}
+	name = strings.Clone(name)
+	f.names[name] = name
+	return name
+}
+
+// metric is the interned name of a metric of this frame.
+func (f *Fold) metric(i uint32) string {
+	if f.metrics[i] == "" {
+		f.metrics[i] = f.intern(f.in.Strings[i])
+	}
+	return f.metrics[i]
+}
+
 func (f *Fold) readings() {
+	f.metrics = append(f.metrics[:0], make([]string, len(f.in.Strings))...)
 	packets := f.in.Packets
 	value := 0
 	for i, from := range f.in.From {
@@ -246,7 +267,7 @@ func (f *Fold) repeat(d *device, s *schemas.Source, boot string, i int, t int64,
 // record adds one record to every group that wants it. The default view's
 // verdict is the ledger's.
 func (f *Fold) record(d *device, g *generation, boot string, numbered bool, seq uint64, k int, t, own, agent int64) {
-	s := d.seriesOf(f.in.Strings[f.in.Metric[k]])
+	s := d.seriesOf(f.metric(f.in.Metric[k]))
 	v := f.in.Value[k]
 	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
 	for j, gr := range f.groupsOf(s, g) {

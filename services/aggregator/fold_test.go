@@ -33,11 +33,14 @@ func (s *script) reject(why schemas.Reason, n uint64) {
 }
 
 // cut ends the frame with a tick at agent time now.
-func (s *script) cut(now int64) {
+func (s *script) cut(now int64) { s.cutAt(now, true) }
+
+// cutAt ends the frame, with a tick or without.
+func (s *script) cutAt(now int64, tick bool) {
 	s.n++
 	f := s.b.Frame()
 	f.Agent, f.N, f.ArrivedBefore = "a001", s.n, s.arrived
-	f.HasTick, f.Tick = true, schemas.Tick{Time: now, Wall: now}
+	f.HasTick, f.Tick = tick, schemas.Tick{Time: now, Wall: now}
 	s.arrived += f.Arrived()
 	s.frames = append(s.frames, s.enc.Append(nil, f))
 	s.b.Reset()

@@ -1,8 +1,9 @@
 package aggregator
 
 import (
+	"cmp"
 	"math"
-	"sort"
+	"slices"
 
 	"weir/pkg/window"
 	"weir/schemas"
@@ -71,7 +72,7 @@ func (f *Fold) advanceDevices(top int64, second bool) {
 		}
 		d.due, d.hold, d.dirty = math.MaxInt64, math.MaxInt64, false
 		for _, g := range d.own {
-			f.advance(g, w)
+			f.advance(g, w, f.sources.DataWatermark(d.id))
 			d.noteDue(g)
 		}
 	}
@@ -82,14 +83,16 @@ func (f *Fold) advanceViews(second bool) {
 	for _, s := range f.views {
 		for _, g := range s.groups {
 			if f.low >= g.panes.Due() || s.through >= g.panes.HoldDue() || second && g.panes.Dirty() {
-				f.advance(g, f.low)
+				f.advance(g, f.low, f.low)
 			}
 		}
 	}
 }
 
-func (f *Fold) advance(g *group, watermark int64) {
-	g.panes.Advance(&g.spec, watermark, g.state.through, f.pool, func(r window.Revision[tally]) { f.revise(g, r) })
+// advance closes the windows of a group by the watermark. judge is what its
+// records are late by.
+func (f *Fold) advance(g *group, watermark, judge int64) {
+	g.panes.Advance(&g.spec, watermark, judge, g.state.through, f.pool, func(r window.Revision[tally]) { f.revise(g, r) })
 }
 
 // revise puts out one revision of a window.
@@ -159,22 +162,16 @@ func (g *group) assign(end int64, n uint64) {
 	}
 }
 
+// emitEarly reports the second, series in the order in which they were first seen.
 func (f *Fold) emitEarly() {
+	slices.SortFunc(f.touched, func(a, b *series) int {
+		return cmp.Or(a.dev.id-b.dev.id, a.index-b.index)
+	})
 	for _, s := range f.touched {
 		f.early = append(f.early, s.early.value(s))
 		s.early = early{}
 	}
 	f.touched = f.touched[:0]
-	sort.Slice(f.early, func(i, j int) bool {
-		a, b := &f.early[i], &f.early[j]
-		if a.Tenant != b.Tenant {
-			return a.Tenant < b.Tenant
-		}
-		if a.Device != b.Device {
-			return a.Device < b.Device
-		}
-		return a.Metric < b.Metric
-	})
 }
 
 // results are what the tick has for a commit. Every view in force is reported,

@@ -180,7 +180,7 @@ func TestRunningInstances(t *testing.T) {
 	if _, err := datadir.ReadInstance(f.Dir); err == nil {
 		t.Error("an instance that is not ready was found")
 	}
-	if err := f.Announce(datadir.Instance{PID: os.Getpid(), HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222"}); err != nil {
+	if _, err := f.Announce(datadir.Instance{PID: os.Getpid(), HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222"}); err != nil {
 		t.Fatal(err)
 	}
 	got := datadir.Running()

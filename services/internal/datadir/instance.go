@@ -31,28 +31,33 @@ type Instance struct {
 func (i Instance) OperatorFile() string { return filepath.Join(i.Data, operatorFile) }
 
 // Announce says that the process is ready: in run.json, in operator.json, and
-// in the index in which other commands look. An index that cannot be written
-// only means that they need to be told the address.
-func (f *Folder) Announce(i Instance) error {
+// in the index in which other commands look. It returns the instance with what
+// the folder knows of it. An index that cannot be written only means that other
+// commands need to be told the address.
+func (f *Folder) Announce(i Instance) (Instance, error) {
 	i.Data, i.Agents, i.Regions = f.Dir, f.Shape.Agents, f.Shape.Regions
 	if i.NATS != "" {
 		f.Operator.URL = "nats://" + i.NATS
 		if err := writeJSON(f.path(operatorFile), 0o600, f.Operator); err != nil {
-			return err
+			return i, err
 		}
 	}
 	if err := writeJSON(f.path(runFile), 0o644, i); err != nil {
-		return err
+		return i, err
 	}
+	f.index(i.PID)
+	return i, nil
+}
+
+func (f *Folder) index(pid int) {
 	dir := indexDir()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil
+	if os.MkdirAll(dir, 0o700) != nil {
+		return
 	}
-	entry := filepath.Join(dir, strconv.Itoa(i.PID)+"-"+filepath.Base(f.Dir))
+	entry := filepath.Join(dir, strconv.Itoa(pid)+"-"+filepath.Base(f.Dir))
 	if os.WriteFile(entry, []byte(f.Dir), 0o600) == nil {
 		f.entry = entry
 	}
-	return nil
 }
 
 // retract takes back what Announce has said.

@@ -29,10 +29,8 @@ func takeLock(dir string) (*os.File, error) {
 	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, wholeFile())
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
-		owner, _ := io.ReadAll(io.LimitReader(f, 20))
 		f.Close()
-		return nil, fmt.Errorf("data folder %s is in use by process %s: stop it, or choose another folder with --data",
-			dir, strings.TrimSpace(string(owner)))
+		return nil, inUse(dir)
 	case err != nil:
 		f.Close()
 		return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
@@ -45,6 +43,20 @@ func takeLock(dir string) (*os.File, error) {
 		return nil, explain(dir, err)
 	}
 	return f, nil
+}
+
+func inUse(dir string) error {
+	owner, _ := os.ReadFile(filepath.Join(dir, lockFile)) // for people
+	return fmt.Errorf("data folder %s is in use by process %s: stop it, or choose another folder with --data",
+		dir, strings.TrimSpace(string(owner)))
+}
+
+// CheckFree says who owns the folder, if somebody does, and changes nothing.
+func CheckFree(dir string) error {
+	if locked(dir) {
+		return inUse(dir)
+	}
+	return nil
 }
 
 // locked reports whether some process owns the folder, without disturbing one

@@ -1,0 +1,94 @@
+package aggregator
+
+import (
+	"testing"
+
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// losing is a fold with a planted bug: it loses the frame with the given
+// sequence without a word.
+type losing struct {
+	fold.Core
+	seq uint64
+}
+
+func (l losing) Apply(m fold.Message) (*fold.Results, error) {
+	if m.Seq == l.seq {
+		return nil, nil
+	}
+	return l.Core.Apply(m)
+}
+
+// threeFrames is a journal of three frames with two, three and one records.
+func threeFrames() [][]byte {
+	s := &script{}
+	at := int64(1_760_000_000_000 * ms)
+	for i, n := range []int{2, 3, 1} {
+		for k := range n {
+			s.reading("d1", uint64(10*i+k), at, at, schemas.Value{Metric: "t", Value: 1})
+		}
+		at += 250 * ms
+		s.cut(at)
+	}
+	return s.frames
+}
+
+func ledgerAfter(t *testing.T, f *Fold, core fold.Core, frames [][]byte, read map[int]bool) *schemas.Ledger {
+	t.Helper()
+	d := &door{Core: core}
+	d.opened(nil)
+	for i, b := range frames {
+		if !read[i] {
+			continue
+		}
+		m := fold.Message{Seq: uint64(i + 1), Data: b}
+		d.seen(m)
+		if _, err := d.Apply(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := f.report(0)
+	l.Flight = append(l.Flight, d.flight()...)
+	return schemas.NewLedger([]schemas.AgentLedger{l})
+}
+
+var allRead = map[int]bool{0: true, 1: true, 2: true}
+
+// TestAFrameLostByTheFoldIsUnexplained: the ledger's received is counted before
+// the fold, so a frame that the fold loses shows to the record.
+func TestAFrameLostByTheFoldIsUnexplained(t *testing.T) {
+	f := NewFold("a001", nil)
+	l := ledgerAfter(t, f, losing{f, 3}, threeFrames(), allRead)
+	if l.Totals.Unexplained != 1 {
+		t.Errorf("unexplained %d, want the 1 record of the last frame: %+v", l.Totals.Unexplained, l.Totals)
+	}
+}
+
+// TestAFrameMissingInTheJournalIsDeclared: a hole in the frame numbers is
+// declared with the number of its records, and nothing is unexplained.
+func TestAFrameMissingInTheJournalIsDeclared(t *testing.T) {
+	f := NewFold("a001", nil)
+	l := ledgerAfter(t, f, f, threeFrames(), map[int]bool{0: true, 2: true})
+	var declared uint64
+	for _, r := range l.Reasons {
+		if r.Reason == schemas.FrameHole {
+			declared = r.N
+		}
+	}
+	if declared != 3 || l.Totals.Unexplained != 0 || l.Totals.Received != 3 {
+		t.Errorf("declared %d, want 3: %+v", declared, l.Totals)
+	}
+}
+
+// TestWithoutALossTheLedgerCloses is the other half of the two above.
+func TestWithoutALossTheLedgerCloses(t *testing.T) {
+	f := NewFold("a001", nil)
+	l := ledgerAfter(t, f, f, threeFrames(), allRead)
+	want := schemas.Account{Received: 6, Counted: 0, InFlight: 6}
+	want.LostDeclared = l.Totals.LostDeclared // the numbers jump between the frames
+	if l.Totals != want {
+		t.Errorf("got %+v, want %+v", l.Totals, want)
+	}
+}

@@ -1,0 +1,211 @@
+// Package services_test runs the flow from the journal to the center in one
+// process, on an embedded server.
+package services_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"weir/schemas"
+	"weir/services/aggregator"
+	"weir/services/gateway"
+	"weir/services/internal/bus"
+)
+
+const ms = 1_000_000
+
+// flow is the journal-to-center part of a process.
+type flow struct {
+	t      *testing.T
+	bus    *bus.Embedded
+	agents []aggregator.Agent
+	stop   func()
+}
+
+func regionOf(agents []aggregator.Agent) func(string) string {
+	return func(name string) string {
+		for _, a := range agents {
+			if a.Name == name {
+				return a.Region
+			}
+		}
+		return ""
+	}
+}
+
+// openFlow starts a server on dir and the services on it.
+func openFlow(t *testing.T, dir string, agents []aggregator.Agent) *flow {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	e, err := bus.Embed(bus.Config{Dir: dir, Prefix: schemas.DefaultPrefix, OperatorPassword: "x", Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &flow{t: t, bus: e, agents: agents}
+	if err := e.Ensure(t.Context(), schemas.OneProcess(schemas.DefaultSizes(), []string{"r01", "r02"})); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	run := func(s interface{ Run(context.Context) error }, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if err := s.Run(ctx); err != nil {
+				t.Errorf("service: %v", err)
+			}
+		})
+	}
+	run(aggregator.New(aggregator.Config{Agents: agents}, e.Bus, log))
+	run(gateway.New(gateway.RegionConfig(regionOf(agents)), e.Bus, log))
+	run(gateway.New(gateway.CenterConfig(), e.Bus, log))
+	f.stop = func() { cancel(); wg.Wait(); e.Stop() }
+	return f
+}
+
+// journal appends frames of one agent, fenced like ingest does.
+type journal struct {
+	f       *flow
+	agent   string
+	n, last uint64
+	arrived uint64
+	enc     schemas.FrameEncoder
+}
+
+func (j *journal) write(fr *schemas.Frame) {
+	j.f.t.Helper()
+	j.n++
+	fr.Agent, fr.N, fr.ArrivedBefore = j.agent, j.n, j.arrived
+	j.arrived += fr.Arrived()
+	seq, err := j.f.bus.Append(j.f.t.Context(), schemas.Journal(j.agent), j.enc.Append(nil, fr), j.last)
+	if err != nil {
+		j.f.t.Fatal(err)
+	}
+	j.last = seq
+}
+
+// TestFlowCountsEveryRecordOverRestarts plays two devices on each of four
+// agents, restarts the services twice in between, and finds every record in the
+// region's and in the center's windows.
+func TestFlowCountsEveryRecordOverRestarts(t *testing.T) {
+	dir := t.TempDir()
+	var agents []aggregator.Agent
+	for i := range 4 {
+		agents = append(agents, aggregator.Agent{Name: fmt.Sprintf("a%03d", i+1), Region: fmt.Sprintf("r%02d", i%2+1)})
+	}
+	f := openFlow(t, dir, agents)
+	var journals []*journal
+	for _, a := range agents {
+		journals = append(journals, &journal{f: f, agent: a.Name})
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	start := time.Now().UnixNano() / 10e9 * 10e9
+	sent, digest := uint64(0), uint64(0)
+	now := start
+	for step := range 600 {
+		now = start + int64(step)*250*ms
+		for i, j := range journals {
+			var b schemas.FrameBuilder
+			for d := range 2 {
+				name := fmt.Sprintf("d%d-%d", i, d)
+				v := float64(rnd.IntN(4096)) / 1024
+				at := now - int64(rnd.IntN(300))*ms
+				b.Add("acme", name, &schemas.Reading{Boot: "b", Numbered: true, Seq: uint64(step), EventTime: at, IngestTime: now, Values: []schemas.Value{{Metric: "t", Value: v}}})
+				b.AddFlow("acme", schemas.Metrics, "", "", 1)
+				sent++
+				digest += schemas.NumberedIdentity(schemas.SeriesIdentity("acme", name, "b", "t"), uint64(step))
+			}
+			fr := b.Frame()
+			fr.HasTick, fr.Tick = true, schemas.Tick{Time: now, Wall: now}
+			j.write(fr)
+		}
+		if step == 200 || step == 400 {
+			f.stop()
+			f = openFlow(t, dir, agents)
+			for _, j := range journals {
+				j.f = f
+			}
+		}
+	}
+	for range 400 { // nothing more comes: everything becomes final
+		now += 250 * ms
+		for _, j := range journals {
+			j.write(&schemas.Frame{HasTick: true, Tick: schemas.Tick{Time: now, Wall: now}})
+		}
+	}
+	defer func() { f.stop() }()
+	for _, c := range []struct {
+		stream, view string
+	}{{schemas.StreamRegionOutbox, "device"}, {schemas.StreamCenterOutbox, "fleet"}} {
+		awaitWindows(t, f, c.stream, c.view, sent, digest)
+	}
+	var ledger []schemas.AgentLedger
+	ask(t, f, schemas.AskLedger, &ledger)
+	if l := schemas.NewLedger(ledger); l.Totals.Unexplained != 0 || l.Totals.Counted != sent || l.Totals.InFlight != 0 || l.Totals.LostDeclared != 0 {
+		t.Errorf("ledger: %+v, %d sent", l.Totals, sent)
+	}
+	for _, tier := range []schemas.Tier{schemas.TierRegion, schemas.TierCenter} {
+		var checks []schemas.GatewayCheck
+		ask(t, f, schemas.AskGatewayOf(tier), &checks)
+		for _, c := range checks {
+			if c.Unexplained != 0 || c.Debt != 0 || c.Open != 0 {
+				t.Errorf("%s: %+v", tier, c)
+			}
+		}
+	}
+}
+
+func ask(t *testing.T, f *flow, subject string, into any) {
+	t.Helper()
+	data, err := f.bus.Ask(t.Context(), subject, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitWindows reads a tier's commits until the latest revisions of a view hold
+// what was sent, and fails with what is missing.
+func awaitWindows(t *testing.T, f *flow, stream, view string, sent, digest uint64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	latest := map[string]schemas.Window{}
+	var d schemas.CommitDecoder
+	var count, sum uint64
+	done := fmt.Errorf("done")
+	err := f.bus.Read(ctx, stream, 0, false, func(m bus.Message) error {
+		c, err := d.Decode(m.Data, schemas.WithAll)
+		if err != nil {
+			return err
+		}
+		for _, w := range append(c.Windows, c.Local...) {
+			if w.View != view {
+				continue
+			}
+			k := fmt.Sprint(w.Key, w.Start, w.Contributor, w.FirstN)
+			if old := latest[k]; w.Revision <= old.Revision {
+				t.Errorf("%s %s: revision %d after %d", view, k, w.Revision, old.Revision)
+			}
+			count += w.Count - latest[k].Count
+			sum += w.Digest - latest[k].Digest
+			latest[k] = w
+		}
+		if count == sent && sum == digest && m.Pending == 0 {
+			return done
+		}
+		return nil
+	})
+	if err != done {
+		t.Fatalf("%s windows in %s: %d of %d records, digest equal %v, in %d windows: %v", view, stream, count, sent, sum == digest, len(latest), err)
+	}
+}

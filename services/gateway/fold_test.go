@@ -1,0 +1,256 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"weir/pkg/sketch"
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// agentScript is the commits of one agent: random revisions of random windows,
+// as an aggregator would emit them.
+type agentScript struct {
+	name    string
+	entries [][]byte
+	latest  map[string]schemas.Window // by view, key, start and part
+	emitted map[string]uint64
+}
+
+const second = 1_000_000_000
+
+// drawAgent plays an agent: windows of one device view and one fleet view open,
+// are revised, become final by final_through or explicitly, and come again as
+// new parts.
+func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
+	a := &agentScript{name: name, latest: map[string]schemas.Window{}, emitted: map[string]uint64{}}
+	type open struct {
+		w    schemas.Window
+		held bool
+	}
+	windows := map[string]*open{}
+	var enc schemas.CommitEncoder
+	through := int64(0)
+	ids := uint64(epoch) << 32
+	for n := uint64(1); n <= uint64(rapid.IntRange(1, 25).Draw(t, "commits")); n++ {
+		through += int64(rapid.IntRange(0, 3).Draw(t, "advance")) * 10 * second
+		c := &schemas.Commit{Producer: name, Epoch: schemas.Epoch{epoch}, N: n, RunFirst: n, End: true, Time: through + 80*second, Wall: 1}
+		in := map[string]bool{}
+		for range rapid.IntRange(0, 4).Draw(t, "revisions") {
+			view, key := "fleet", []string{"default", "m"}
+			dims := []string{"class", "metric"}
+			if rapid.Bool().Draw(t, "device") {
+				view, key, dims = "device", []string{name + "-d", "m"}, []string{"device", "metric"}
+			}
+			start := through + int64(rapid.IntRange(-6, 6).Draw(t, "start"))*10*second
+			k := fmt.Sprint(view, start)
+			o := windows[k]
+			if o == nil {
+				o = &open{w: schemas.Window{View: view, Dims: dims, Key: schemas.Key{Tenant: "t", Values: key}, Start: start, End: start + 10*second, FirstN: n}}
+				windows[k] = o
+			}
+			if in[k] {
+				continue
+			}
+			in[k] = true
+			grow(t, &o.w, &ids)
+			o.w.Revision++
+			o.w.Timing = schemas.OnTime
+			if o.w.Revision > 1 {
+				o.w.Timing = schemas.LateTiming
+			}
+			if o.w.End <= through {
+				o.held = true
+				if rapid.Bool().Draw(t, "explicit") {
+					o.w.Timing = schemas.FinalTiming
+				}
+			}
+			a.emitted[view] += o.w.Count - a.latest[fmt.Sprint(k, o.w.FirstN)].Count
+			a.latest[fmt.Sprint(k, o.w.FirstN)] = o.w
+			c.Windows = append(c.Windows, o.w)
+			if o.w.Timing == schemas.FinalTiming {
+				delete(windows, k)
+			}
+		}
+		for k, o := range windows {
+			if o.w.End <= through && !o.held {
+				delete(windows, k) // final by final_through
+			}
+		}
+		for _, v := range []string{"device", "fleet"} {
+			up := schemas.TierRegion
+			if v == "fleet" {
+				up = schemas.TierCenter
+			}
+			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: a.emitted[v]})
+		}
+		a.entries = append(a.entries, enc.Append(nil, c))
+	}
+	return a
+}
+
+// grow adds records to a window's value.
+func grow(t *rapid.T, w *schemas.Window, ids *uint64) {
+	var s sketch.Sketch
+	if len(w.Sketch) > 0 {
+		if err := s.UnmarshalBinary(w.Sketch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range rapid.IntRange(1, 12).Draw(t, "records") {
+		*ids++
+		p := schemas.Point{Time: w.Start + 1, Value: float64(*ids % 64), ID: *ids * 0x9e3779b97f4a7c15}
+		if s.Count() == 0 {
+			w.First, w.Last = p, p
+		} else {
+			add(w, &schemas.Window{First: p, Last: p, Min: w.Min, Max: w.Max})
+		}
+		s.Add(p.Value)
+		w.Digest += p.ID
+	}
+	w.Count, w.Sum, w.Min, w.Max = s.Count(), s.Sum(), s.Min(), s.Max()
+	w.Sketch, _ = s.AppendBinary(nil)
+}
+
+// interleave draws one order of the agents' entries, each agent's own order
+// kept, with repeats.
+func interleave(t *rapid.T, agents []*agentScript) []fold.Message {
+	next := make([]int, len(agents))
+	var out []fold.Message
+	for left := true; left; {
+		left = false
+		i := rapid.IntRange(0, len(agents)-1).Draw(t, "agent")
+		a := agents[i]
+		if next[i] < len(a.entries) {
+			out = append(out, fold.Message{Subject: schemas.AgentOutbox(a.name, schemas.KindCommit), Data: a.entries[next[i]]})
+			next[i]++
+		}
+		if next[i] > 0 && rapid.IntRange(0, 4).Draw(t, "repeat") == 0 {
+			out = append(out, fold.Message{Subject: schemas.AgentOutbox(a.name, schemas.KindCommit), Data: a.entries[rapid.IntRange(0, next[i]-1).Draw(t, "again")]})
+		}
+		for j := range agents {
+			left = left || next[j] < len(agents[j].entries)
+		}
+	}
+	for i := range out {
+		out[i].Seq = uint64(i + 1)
+	}
+	return out
+}
+
+// play folds messages and returns the encoded commits.
+func play(t *rapid.T, f *Fold, in []fold.Message, n *uint64) (out [][]byte) {
+	var enc schemas.CommitEncoder
+	for _, m := range in {
+		r, err := f.Apply(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r == nil {
+			continue
+		}
+		for _, c := range fold.Entries("r01/0", *n, m, r, 2048) {
+			out = append(out, enc.Append(nil, c))
+			*n = c.N
+		}
+	}
+	return out
+}
+
+// TestEveryOrderGivesTheSameSums: whatever the order of agents and repeats, the
+// latest revisions hold exactly what the agents' latest revisions hold, and the
+// check against what the agents say is 0.
+func TestEveryOrderGivesTheSameSums(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var agents []*agentScript
+		want := map[string][2]uint64{}
+		for i := range rapid.IntRange(1, 4).Draw(rt, "agents") {
+			a := drawAgent(rt, fmt.Sprintf("a%d", i), byte(i+1))
+			agents = append(agents, a)
+			for _, w := range a.latest {
+				k := fmt.Sprint(w.View, w.Key, w.Start)
+				want[k] = [2]uint64{want[k][0] + w.Count, want[k][1] + w.Digest}
+			}
+		}
+		f := NewFold("r01/0", schemas.TierRegion)
+		n := uint64(0)
+		latest := map[string]schemas.Window{}
+		for _, b := range play(rt, f, interleave(rt, agents), &n) {
+			c, err := new(schemas.CommitDecoder).Decode(b, schemas.WithAll)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			for _, w := range append(c.Windows, c.Local...) {
+				k := fmt.Sprint(w.View, w.Key, w.Start, "/", w.FirstN)
+				if w.Revision <= latest[k].Revision {
+					rt.Fatalf("%s: revision %d after %d", k, w.Revision, latest[k].Revision)
+				}
+				if latest[k].Timing == schemas.FinalTiming {
+					rt.Fatalf("%s: a revision after the final one", k)
+				}
+				latest[k] = w
+			}
+		}
+		got := map[string][2]uint64{}
+		for _, w := range latest {
+			k := fmt.Sprint(w.View, w.Key, w.Start)
+			got[k] = [2]uint64{got[k][0] + w.Count, got[k][1] + w.Digest}
+		}
+		for k, m := range f.windows { // what has not come out yet
+			_ = k
+			if !m.out || m.changed {
+				w, _ := m.sum(nil)
+				k := fmt.Sprint(w.View, w.Key, w.Start)
+				last := latest[fmt.Sprint(k, "/", m.firstN)]
+				got[k] = [2]uint64{got[k][0] + w.Count - last.Count, got[k][1] + w.Digest - last.Digest}
+			}
+		}
+		for k, v := range want {
+			if got[k] != v {
+				rt.Fatalf("%s: got %v, want %v", k, got[k], v)
+			}
+		}
+		if len(got) != len(want) {
+			rt.Fatalf("%d windows, want %d", len(got), len(want))
+		}
+		if c := f.check(0); c.Unexplained != 0 || c.Debt != 0 {
+			rt.Fatalf("check: %+v", c)
+		}
+	})
+}
+
+// TestSameCommitsFromAnyCheckpoint: the same input gives the same commits, byte
+// for byte, from any checkpoint.
+func TestSameCommitsFromAnyCheckpoint(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		agents := []*agentScript{drawAgent(rt, "a1", 1), drawAgent(rt, "a2", 2)}
+		in := interleave(rt, agents)
+		n := uint64(0)
+		whole := play(rt, NewFold("r01/0", schemas.TierRegion), in, &n)
+		cut := rapid.IntRange(0, len(in)).Draw(rt, "checkpoint")
+		f := NewFold("r01/0", schemas.TierRegion)
+		n = 0
+		got := play(rt, f, in[:cut], &n)
+		g := NewFold("r01/0", schemas.TierRegion)
+		state := f.Append(nil)
+		if err := g.Restore(state); err != nil {
+			rt.Fatal(err)
+		}
+		if again := g.Append(nil); !bytes.Equal(state, again) {
+			rt.Fatalf("restored state is written as other bytes")
+		}
+		got = append(got, play(rt, g, in[cut:], &n)...)
+		if len(got) != len(whole) {
+			rt.Fatalf("%d commits, want %d", len(got), len(whole))
+		}
+		for i := range whole {
+			if !bytes.Equal(got[i], whole[i]) {
+				rt.Fatalf("commit %d differs after a checkpoint at %d", i+1, cut)
+			}
+		}
+	})
+}
