@@ -1,0 +1,110 @@
+package simulator
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"weir/simulator/plan"
+)
+
+// Options say what a run plays, and where.
+type Options struct {
+	MQTT string // address of an MQTT listener, host:port or mqtt://host:port
+	NATS string // URL of a NATS server; exactly one of both is set
+
+	QoS     int           // 0 or 1. Over NATS: 0 publishes, 1 sends requests and waits for the replies
+	Tenant  string        //
+	Devices int           // 1 to 1,000,000
+	Rate    float64       // readings per second and device; at most 1,000
+	Batch   int           // readings per message
+	Pattern plan.Pattern  //
+	Faults  plan.Faults   // percent of a device's messages
+	For     time.Duration // how long devices observe; 0: until ctx ends
+	Drain   time.Duration // how long Run then waits for what is not acknowledged
+	Seed    uint64        //
+	Run     string        // tag in device names; "" takes a random one
+	Truth   string        // truth file to create; "" keeps none
+
+	// What the product allows: the truth of late and too late readings depends on it.
+	Lateness time.Duration
+	Size     time.Duration
+
+	// Connect is how long no further device may connect before the schedule starts
+	// without those that have not. Where none has, Run gives up. 0 is 10 s.
+	Connect time.Duration
+}
+
+// DefaultOptions is a small, well-behaved run; the caller adds an address.
+func DefaultOptions() Options {
+	return Options{
+		Tenant: "sim", Devices: 20, Rate: 10, Batch: 1, Pattern: plan.Steady,
+		For: time.Minute, Drain: time.Minute, Seed: 1,
+		Lateness: time.Minute, Size: 10 * time.Second, Connect: 10 * time.Second,
+	}
+}
+
+// ready checks the options and fills in the run tag. The plan it returns has no
+// start yet.
+func (o Options) ready() (Options, plan.Spec, error) {
+	if o.Run == "" {
+		o.Run = strings.ToLower(rand.Text()[:6])
+	}
+	if o.Connect == 0 {
+		o.Connect = DefaultOptions().Connect
+	}
+	errs := []error{o.check(), o.checkTruth()}
+	spec := plan.Spec{
+		Run: o.Run, Seed: o.Seed, Tenant: o.Tenant, Devices: o.Devices, Batch: o.Batch, Pattern: o.Pattern,
+		Faults: o.Faults, Lateness: int64(o.Lateness), Size: int64(o.Size), For: int64(o.For),
+	}
+	if o.Rate > 0 {
+		spec.Period = int64(float64(time.Second) / o.Rate)
+		errs = append(errs, spec.Validate())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return o, spec, &OptionsError{Err: err}
+	}
+	return o, spec, nil
+}
+
+func (o Options) check() error {
+	var errs []error
+	if (o.MQTT == "") == (o.NATS == "") {
+		errs = append(errs, errors.New("name either an MQTT address or a NATS URL"))
+	}
+	if o.QoS != 0 && o.QoS != 1 {
+		errs = append(errs, fmt.Errorf("QoS %d: use 0 or 1", o.QoS))
+	}
+	if o.Rate <= 0 {
+		errs = append(errs, fmt.Errorf("rate %g: use more than 0 readings per second", o.Rate))
+	}
+	if o.Drain < 0 || o.Connect < 0 {
+		errs = append(errs, fmt.Errorf("drain %v, connect %v: use 0 or more", o.Drain, o.Connect))
+	}
+	return errors.Join(errs...)
+}
+
+// checkTruth finds out early what would else show once all devices are connected.
+func (o Options) checkTruth() error {
+	if _, err := os.Stat(o.Truth); o.Truth != "" && err == nil {
+		return fmt.Errorf("truth file %s exists: remove it or name another", o.Truth)
+	}
+	return nil
+}
+
+// mqttAddr is the address to dial.
+func (o Options) mqttAddr() string {
+	addr := strings.TrimPrefix(strings.TrimPrefix(o.MQTT, "mqtt://"), "tcp://")
+	return strings.TrimSuffix(addr, "/")
+}
+
+func (o Options) addr() string {
+	if o.MQTT != "" {
+		return o.MQTT
+	}
+	return o.NATS
+}
