@@ -13,6 +13,10 @@
 // type *NewerVersionError, never a guess. Encoding is deterministic: equal
 // values give equal bytes.
 //
+// The policy document, which people write, is JSON: [ParsePolicy] makes a
+// complete [Policy] of it or says everything that is wrong with it. Its schema
+// is policy.schema.json.
+//
 // Limits: no I/O, no clock, no randomness; it imports nothing else of Weir.
 // Times are int64 nanoseconds since the Unix epoch, UTC, unless a name says
 // otherwise.

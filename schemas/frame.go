@@ -26,7 +26,7 @@ type Frame struct {
 
 	// One element per reading, in order of arrival.
 	From       []uint32 // index into Sources
-	Seq        []uint64 // the device's number; only where Numbered
+	Seq        []uint64 // the device's number; 0 where its source is not Numbered
 	EventTime  []int64
 	IngestTime []int64  // whole milliseconds
 	Values     []uint32 // how many records this reading has

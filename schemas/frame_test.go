@@ -2,7 +2,9 @@ package schemas
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -126,14 +128,8 @@ func TestFrameBuilderCopies(t *testing.T) {
 	b.Add(part(0, 4), part(5, 9), &Reading{Boot: part(10, 12), Attrs: []Attr{{part(13, 17), part(18, 19)}}, Values: []Value{{part(20, 24), 1}}})
 	b.AddFlow(part(0, 4), Metrics, "", "", 1)
 	clear(text)
-	if got, want := fmt.Sprint(b.Frame().Strings, b.Frame().Flow), "[temp acme pump a1 site x] [{acme metrics   1}]"; got != want && !strings.Contains(got, "acme") {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	for _, s := range b.Frame().Strings {
-		if strings.Contains(s, "\x00") {
-			t.Errorf("string %q was not copied", s)
-		}
-	}
+	wantEqual(t, "strings", b.Frame().Strings, []string{"acme", "pump", "a1", "site", "x", "temp"})
+	wantEqual(t, "flow", b.Frame().Flow, []Flow{{"acme", Metrics, "", "", 1}})
 }
 
 func TestFrameBuilderSize(t *testing.T) {
@@ -175,8 +171,15 @@ func TestFrameAccounts(t *testing.T) {
 	}
 }
 
-// TestUnknownColumn reads a frame of a later minor version.
-func TestUnknownColumn(t *testing.T) {
+// rawColumn is a column with its id, as a peer may write it.
+type rawColumn struct {
+	id    uint64
+	bytes []byte
+}
+
+// rawFrame writes a frame with the given counts (strings, sources, refused,
+// readings, records, packets) and columns, whether they make sense or not.
+func rawFrame(counts [6]uint64, columns ...rawColumn) []byte {
 	w := newHeadWriter()
 	w.reset(FrameVersion)
 	w.array(14)
@@ -187,21 +190,125 @@ func TestUnknownColumn(t *testing.T) {
 	for range 3 {
 		w.array(0)
 	}
-	w.uint(1) // string
-	for range 5 {
-		w.uint(0)
+	for _, n := range counts {
+		w.uint(n)
 	}
-	w.array(4)
-	for _, v := range []uint64{colStrings, 2, colEnd + 7, 3} {
-		w.uint(v)
+	w.array(2 * len(columns))
+	var body []byte
+	for _, c := range columns {
+		w.uint(c.id)
+		w.uint(uint64(len(c.bytes)))
+		body = append(body, c.bytes...)
 	}
-	b := append(w.appendTo(nil), 1, 'x', 0xff, 0xff, 0xff)
+	return append(w.appendTo(nil), body...)
+}
+
+func TestFrameRefuses(t *testing.T) {
+	var (
+		good = map[uint64][]byte{
+			colStrings: {1, 'a', 1, 'b'}, colSources: {0, 1, 1, 2, 0, 1}, colRefused: {0, 9}, colFrom: {0}, colSeq: {2}, colEvent: {9, 2},
+			colIngest: {2}, colMetric: {1}, colScale: {1, 1}, colScaled: {2}, colPackets: {0, 3, 1, 2, 3, 4},
+		}
+		counts = [6]uint64{2, 1, 1, 1, 1, 1}
+	)
+	frame := func(id uint64, column []byte, counts [6]uint64) []byte {
+		var columns []rawColumn
+		for c := uint64(1); c < colEnd; c++ {
+			if b := good[c]; c == id {
+				columns = append(columns, rawColumn{c, column})
+			} else if b != nil {
+				columns = append(columns, rawColumn{c, b})
+			}
+		}
+		return rawFrame(counts, columns...)
+	}
+	f := func(id uint64, want string, column ...byte) {
+		t.Helper()
+		var got Frame
+		if err := new(FrameDecoder).Decode(frame(id, column, counts), &got); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("column %d of %x: error %v, want %q", id, column, err, want)
+		}
+	}
+	f(0, "")
+	f(colStrings, "column strings: length or index", 1, 'a', 2, 'b')
+	f(colStrings, "column strings: bytes left over", 1, 'a', 0, 'b')
+	f(colSources, "column sources: length or index", 2, 1, 1, 0)
+	f(colSources, "column sources: length or index", 0, 2, 1, 0)
+	f(colSources, "column sources: length or index", 0, 1, 4, 0)
+	f(colSources, "column sources: length or index", 0, 1, 1, 1, 0)
+	f(colSources, "column sources: length or index", 0, 1, 1, 2, 0, 2)
+	f(colRefused, "column refused: length or index", 1, 9)
+	f(colFrom, "column from: length or index", 1)
+	f(colFrom, "column 4 has 0 bytes for 1 elements")
+	f(colSeq, "column seq: truncated")
+	f(colSeq, "column seq: bytes left over", 2, 2)
+	f(colEvent, "column 6 has 0 bytes for 1 elements")
+	f(colEvent, "unit of 10^4 ns", 4, 2)
+	f(colEvent, "column event time: length or index", binary.AppendVarint([]byte{9}, 1<<40)...)
+	f(colEvent, "column event time: length or index", binary.AppendVarint([]byte{9}, -1<<40)...)
+	f(colEvent, "", binary.AppendVarint([]byte{0}, math.MinInt64)...)
+	f(colIngest, "column ingest time: length or index", binary.AppendVarint(nil, math.MaxInt64/1_000_000+1)...)
+	f(colValues, "", 1)
+	f(colValues, "column values: 0 records, want 1", 0)
+	f(colValues, "column values: length or index", 2)
+	f(colValues, "column values: bytes left over", 1, 0)
+	f(colMetric, "column metric: truncated")
+	f(colMetric, "column metric: length or index", 2)
+	f(colMetric, "column metric: bytes left over", 0, 1)
+	f(colScale, "column scale: length or index", 2, 1)
+	f(colScale, "scale 13 is unknown", 1, 13)
+	f(colScale, "column scale: truncated", 1)
+	f(colScaled, "columns 11 and 12 have 0 bytes for 1 records")
+	f(colScaled, "column scaled: bytes left over", 2, 2)
+	f(colWide, "column wide: bytes left over", 1)
+	f(colPackets, "column packets: length or index", 1, 3, 1, 2, 3, 4)
+	f(colPackets, "column packets: length or index", 0, 0x80, 0x80, 0x08, 2, 3, 4, 5)
+	f(colPackets, "column 13 has 5 bytes for 1 elements of at least 6", 0, 3, 1, 2, 3)
+
+	good[colScale] = []byte{1, byte(scaleFloat32)}
+	good[colScaled] = nil
+	f(colWide, "", 0, 0, 0x80, 0x3f)
+	f(colWide, "value +Inf is not finite", 0, 0, 0x80, 0x7f)
+	f(colWide, "value NaN is not finite", 0, 0, 0xc0, 0x7f)
+	good[colScale] = nil
+	f(colWide, "value -Inf is not finite", 0, 0, 0, 0, 0, 0, 0xf0, 0xff)
+	f(colWide, "column wide: truncated", 0, 0, 0, 0)
+}
+
+// TestFrameColumns: a reader skips what a later minor version adds, and wants rising ids.
+func TestFrameColumns(t *testing.T) {
 	var f Frame
-	if err := new(FrameDecoder).Decode(b, &f); err != nil {
+	text, later := rawColumn{colStrings, []byte{1, 'x'}}, rawColumn{colEnd + 7, []byte{0xff, 0xff, 0xff}}
+	if err := new(FrameDecoder).Decode(rawFrame([6]uint64{1}, text, later), &f); err != nil {
 		t.Fatal(err)
 	}
 	if len(f.Strings) != 1 || f.Strings[0] != "x" {
 		t.Errorf("strings %q, want x", f.Strings)
+	}
+	for _, columns := range [][]rawColumn{{later, text}, {text, text}, {{0, nil}, text}} {
+		if err := new(FrameDecoder).Decode(rawFrame([6]uint64{1}, columns...), &f); err == nil {
+			t.Errorf("columns %v were decoded", columns)
+		}
+	}
+}
+
+// TestFrameNames: a decoder remembers a bounded number of words, and none that is long.
+func TestFrameNames(t *testing.T) {
+	var d FrameDecoder
+	for i := range 3 * maxNames {
+		f := &Frame{Agent: fmt.Sprint("agent-", i), Flow: []Flow{{Tenant: strings.Repeat("x", MaxMetricLen+1+i)}}}
+		head, err := d.Head(new(FrameEncoder).Append(nil, f))
+		if err != nil || head.Agent != f.Agent || head.Flow[0].Tenant != f.Flow[0].Tenant {
+			t.Fatal(head, err)
+		}
+	}
+	if n := len(d.head.names); n == 0 || n > maxNames {
+		t.Errorf("%d words remembered, want 1 to %d", n, maxNames)
+	}
+	for name := range d.head.names {
+		if len(name) > MaxMetricLen {
+			t.Errorf("a word of %d bytes is remembered", len(name))
+		}
 	}
 }
 

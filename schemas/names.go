@@ -31,7 +31,7 @@ func ValidMetric[S string | []byte](s S) bool {
 		return false
 	}
 	for i := 1; i < len(s); i++ {
-		if c := s[i]; !nameByte(c) && c != '.' && c != ':' && c != '/' {
+		if !metricByte(s[i]) {
 			return false
 		}
 	}
@@ -55,6 +55,8 @@ func CheckRegion(s string) error {
 }
 
 func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func metricByte(c byte) bool { return nameByte(c) || c == '.' || c == ':' || c == '/' }
 
 func nameByte(c byte) bool {
 	return letter(c) || c >= '0' && c <= '9' || c == '_' || c == '-'

@@ -77,6 +77,9 @@ func TestSourceOf(t *testing.T) {
 
 // TestProducersStayApart: no agent has the subjects of a gateway partition.
 func TestProducersStayApart(t *testing.T) {
+	if one, other := State("north_3"), State(Producer("north", 3)); one == other {
+		t.Errorf("agent north_3 and partition 3 of region north share %s", one)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		agent, region, partition := names().Draw(t, "agent"), names().Draw(t, "region"), rapid.IntRange(0, Partitions-1).Draw(t, "partition")
 		gateway := Producer(region, partition)

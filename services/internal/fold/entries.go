@@ -2,52 +2,69 @@ package fold
 
 import "weir/schemas"
 
-// position is where a stage stands in its outbox and its input.
-type position struct {
-	epoch   schemas.Epoch
-	n       uint64 // newest entry made
-	inFirst uint64 // first input sequence of the next commit
-	inLast  uint64 // newest input sequence applied
-}
-
 // entries cuts results into the entries of one commit, each smaller than size
-// bytes as far as single windows allow. The last is marked End and holds the
-// progress. Numbers follow p.n.
-func entries(producer string, p position, m Message, r *Results, size int) []*schemas.Commit {
-	var run []*schemas.Commit
-	cur := &schemas.Commit{}
-	used := 0
-	next := func() {
-		cur = &schemas.Commit{Producer: producer, Epoch: p.epoch, N: p.n + uint64(len(run)) + 1, RunFirst: p.n + 1, ConfigRev: r.ConfigRev}
-		run = append(run, cur)
-		used = 0
-	}
-	next()
-	var digest uint64
+// bytes as far as single rows allow. The last is marked End and holds the
+// progress. Numbers follow p.n. A new part in entry n is named by firstN.
+func entries(producer string, p position, m Message, r *Results, size int, firstN func(w *schemas.Window, n uint64) uint64) []*schemas.Commit {
+	c := cutter{producer: producer, p: p, rev: r.ConfigRev, size: size}
+	c.next()
+	digest := uint64(0)
 	for i := range r.Outputs {
 		o := &r.Outputs[i]
-		n := schemas.RowSize(&o.Window)
-		if used > 0 && used+n > size {
-			next()
-		}
-		used += n
+		cur := c.room(schemas.RowSize(&o.Window))
 		if o.Window.FirstN == 0 {
-			o.Window.FirstN = cur.N
-			r.Assign(i, cur.N)
+			o.Window.FirstN = firstN(&o.Window, cur.N)
+			r.Assign(i, o.Window.FirstN)
 		}
 		place(cur, o)
 		digest += o.Window.Digest + o.Window.Count
 	}
-	if used+earlySize*len(r.Early) > size && used > 0 {
-		next()
+	from := 0
+	for i := range r.Early {
+		cur := c.room(earlySize(&r.Early[i]))
+		if len(cur.Early) == 0 {
+			from = i
+		}
+		cur.Early = r.Early[from : i+1]
 	}
-	finish(cur, p, m, r)
-	cur.Digest = digest
-	return run
+	last := c.run[len(c.run)-1]
+	finish(last, p, m, r)
+	last.Digest = digest
+	return c.run
 }
 
-// earlySize bounds the bytes of an early value.
-const earlySize = 64
+// cutter opens the entries of one run.
+type cutter struct {
+	producer string
+	p        position
+	rev      uint64
+	size     int
+
+	run  []*schemas.Commit
+	used int // bytes of rows in the newest entry
+}
+
+func (c *cutter) next() {
+	c.run = append(c.run, &schemas.Commit{
+		Producer: c.producer, Epoch: c.p.epoch, N: c.p.n + uint64(len(c.run)) + 1, RunFirst: c.p.n + 1, ConfigRev: c.rev,
+	})
+	c.used = 0
+}
+
+// room is the entry that takes a row of n bytes.
+func (c *cutter) room(n int) *schemas.Commit {
+	if c.used > 0 && c.used+n > c.size {
+		c.next()
+	}
+	c.used += n
+	return c.run[len(c.run)-1]
+}
+
+// earlySize bounds the bytes that an early value adds to an entry.
+func earlySize(e *schemas.Early) int {
+	const numbers, text = 48, 10 // the count and four floats; the index and length of a string
+	return numbers + len(e.Tenant) + len(e.Device) + len(e.Metric) + 3*text
+}
 
 func place(c *schemas.Commit, o *Output) {
 	if o.Local {
@@ -61,11 +78,14 @@ func finish(c *schemas.Commit, p position, m Message, r *Results) {
 	c.End = true
 	c.InFirst, c.InLast, c.InHash = p.inFirst, m.Seq, schemas.Hash(m.Data)
 	c.Time, c.Wall = r.Time, r.Wall
-	c.Views, c.Totals, c.Holes, c.Early = r.Views, r.Totals, r.Holes, r.Early
+	c.Views, c.Totals, c.Holes = r.Views, r.Totals, r.Holes
 }
 
 // Entries cuts the results of message m into the entries that a stage would
 // write after entry n, for tests of cores.
 func Entries(producer string, n uint64, m Message, r *Results, size int) []*schemas.Commit {
-	return entries(producer, position{n: n, inFirst: 1}, m, r, size)
+	return entries(producer, position{n: n, inFirst: 1}, m, r, size, ownNumber)
 }
+
+// ownNumber names a new part by the entry that holds it.
+func ownNumber(_ *schemas.Window, n uint64) uint64 { return n }

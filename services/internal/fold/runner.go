@@ -2,8 +2,10 @@ package fold
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -59,37 +61,40 @@ func NewRunner(cfg Config, in Reader, log *slog.Logger) *Runner {
 func (r *Runner) Run(ctx context.Context, producers ...string) error {
 	group, gctx := errgroup.WithContext(ctx)
 	r.group = group
-	for _, p := range producers {
-		if _, err := r.open(gctx, p); err != nil {
-			return r.finish(err)
-		}
-	}
-	if err := r.existing(gctx); err != nil {
-		return r.finish(err)
-	}
-	for _, s := range r.Stages() {
-		r.start(gctx, s)
-	}
-	return r.finish(r.in.Read(gctx, r.cfg.Input, 0, false, func(m bus.Message) error {
-		return r.dispatch(gctx, m)
-	}))
-}
-
-// finish lets the stages end and returns the first cause.
-func (r *Runner) finish(err error) error {
+	err := r.read(gctx, producers)
 	r.mu.Lock()
 	for _, s := range r.order {
 		close(s.stop)
 	}
 	r.mu.Unlock()
-	if gerr := r.group.Wait(); gerr != nil {
-		return gerr
+	if gerr := group.Wait(); gerr != nil {
+		return gerr // the first cause: it ended the reader
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
 	}
 	return err
 }
 
+func (r *Runner) read(ctx context.Context, producers []string) error {
+	for _, p := range producers {
+		if _, err := r.open(ctx, p); err != nil {
+			return err
+		}
+	}
+	stages := r.Stages()
+	if err := r.existing(ctx, stages...); err != nil {
+		return err
+	}
+	for _, s := range stages {
+		r.start(ctx, s)
+	}
+	return r.in.Read(ctx, r.cfg.Input, 0, false, func(m bus.Message) error { return r.dispatch(ctx, m) })
+}
+
 func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	s := r.cfg.Make(producer)
+	s.input, s.output = r.cfg.Input, r.cfg.Output
 	if err := s.Open(ctx); err != nil {
 		return nil, err
 	}
@@ -103,22 +108,37 @@ func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	return s, nil
 }
 
-// existing tells each stage which commits are there already.
-func (r *Runner) existing(ctx context.Context) error {
+// existing tells stages which commits are there already and will be made again.
+// It reads the output once for all of them.
+func (r *Runner) existing(ctx context.Context, stages ...*Stage) error {
+	again := map[string]*Stage{}
+	from := uint64(math.MaxUint64)
+	for _, s := range stages {
+		if s.out.durable > s.pos.n {
+			again[s.Outbox] = s
+			from = min(from, s.out.from)
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	var subjects []string // all: one filter of many subjects costs the server more
+	if len(stages) == 1 {
+		subjects = []string{stages[0].Outbox}
+	}
 	var d schemas.CommitDecoder
-	return r.in.Read(ctx, r.cfg.Output, 0, true, func(m bus.Message) error {
-		producer, kind, ok := schemas.SourceOf(m.Subject)
-		s := r.stage(producer)
-		if !ok || kind != schemas.KindCommit || s == nil {
+	return r.in.Read(ctx, r.cfg.Output, from, true, func(m bus.Message) error {
+		s := again[m.Subject]
+		if s == nil {
 			return nil
 		}
 		c, err := d.Decode(m.Data, 0)
 		if err != nil {
-			return fmt.Errorf("commit of %s at %d: %w", producer, m.Seq, err)
+			return fmt.Errorf("commit of %s at %d: %w", s.Producer, m.Seq, err)
 		}
-		s.Existing(c)
+		s.existing(c, m.Seq)
 		return nil
-	})
+	}, subjects...)
 }
 
 func (r *Runner) start(ctx context.Context, s *Stage) {
@@ -128,16 +148,9 @@ func (r *Runner) start(ctx context.Context, s *Stage) {
 func (r *Runner) dispatch(ctx context.Context, m bus.Message) error {
 	msg := Message{Subject: m.Subject, Seq: m.Seq, Data: m.Data}
 	for _, p := range r.cfg.Route(m.Subject) {
-		s := r.stage(p)
-		if s == nil {
-			var err error
-			if s, err = r.open(ctx, p); err != nil {
-				return err
-			}
-			if err := r.existingOf(ctx, s); err != nil {
-				return err
-			}
-			r.start(ctx, s)
+		s, err := r.onSight(ctx, p)
+		if err != nil {
+			return err
 		}
 		if r.cfg.Seen != nil {
 			r.cfg.Seen(s, msg)
@@ -151,20 +164,21 @@ func (r *Runner) dispatch(ctx context.Context, m bus.Message) error {
 	return nil
 }
 
-// existingOf tells a stage that was made on sight about its own commits.
-func (r *Runner) existingOf(ctx context.Context, s *Stage) error {
-	if s.durable == 0 {
-		return nil
+// onSight is a producer's stage, made and started if it is the first time that
+// the producer is named.
+func (r *Runner) onSight(ctx context.Context, producer string) (*Stage, error) {
+	if s := r.stage(producer); s != nil {
+		return s, nil
 	}
-	var d schemas.CommitDecoder
-	return r.in.Read(ctx, r.cfg.Output, 0, true, func(m bus.Message) error {
-		c, err := d.Decode(m.Data, 0)
-		if err != nil {
-			return fmt.Errorf("commit of %s at %d: %w", s.Producer, m.Seq, err)
-		}
-		s.Existing(c)
-		return nil
-	}, s.Outbox)
+	s, err := r.open(ctx, producer)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.existing(ctx, s); err != nil {
+		return nil, err
+	}
+	r.start(ctx, s)
+	return s, nil
 }
 
 func (r *Runner) stage(producer string) *Stage {

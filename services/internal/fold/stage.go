@@ -20,33 +20,40 @@ type Log interface {
 	Store(ctx context.Context, subject string, data []byte) (uint64, error)
 	Get(ctx context.Context, stream string, seq uint64) (bus.Message, error)
 	Purge(ctx context.Context, subject string, below uint64) error
+	Usage(ctx context.Context, stream, subjects string) (bus.Usage, error)
 }
 
-// Stage is one fold with its own outbox subject. Make it with NewStage.
+// Stage is one fold with its own outbox subject. Make it with NewStage; a
+// Runner opens and runs it.
 type Stage struct {
 	Producer string
 	Core     Core
 	Outbox   string // subject of its commits
-	log      Log
-	slog     *slog.Logger
 
-	pos     position
-	outSeq  uint64 // sequence of the newest entry in the outbox: the fence
-	durable uint64 // newest entry number that the outbox held at start: made again, not written
-	remade  map[uint64]summary
+	input, output string // streams; set by the runner
+	size          int    // at which entries and parts of checkpoints are cut, bytes
+	log           Log
+	slog          *slog.Logger
 
-	enc        schemas.CommitEncoder
-	buf        []byte
-	state      stateLog
-	lastSave   time.Time
-	savedAt    atomic.Uint64 // input sequence of the older of the two newest checkpoints
-	committed  atomic.Uint64 // input sequence of the newest commit
-	runFirst   atomic.Uint64 // outbox sequence of the first entry of the newest commit
-	mismatches atomic.Uint64
+	pos    position
+	newest []byte // the message pos.inLast, if one was applied since the start
+	start  uint64 // input sequence that the restored state includes
+	out    outbox
+
+	state    stateLog
+	lastSave time.Time
+	safe     atomic.Uint64 // input sequence of the older of the two newest checkpoints
 
 	queue chan work
 	stop  chan struct{} // closed when no more messages come
-	start uint64 // input sequence that the restored state includes
+}
+
+// position is where a stage stands in its outbox and its input.
+type position struct {
+	epoch   schemas.Epoch
+	n       uint64 // newest entry made
+	inFirst uint64 // first input sequence of the next commit
+	inLast  uint64 // newest input sequence applied
 }
 
 // work is a message to apply or a question to answer between two messages.
@@ -55,72 +62,87 @@ type work struct {
 	ask func()
 }
 
-// summary is what is remembered of an existing commit for comparing.
-type summary struct {
-	digest  uint64
-	windows int
-	end     bool
-}
-
 // queueLen bounds the messages that wait for a stage.
 const queueLen = 64
 
 // saveEvery is the time between two checkpoints.
 const saveEvery = 30 * time.Second
 
+// lastSaveWithin bounds the checkpoint that is written when a stage stops.
+const lastSaveWithin = 10 * time.Second
+
 // NewStage makes a stage. Open must follow.
 func NewStage(producer string, core Core, outbox string, log Log, sl *slog.Logger) *Stage {
 	return &Stage{
 		Producer: producer, Core: core, Outbox: outbox, log: log, slog: sl.With("stage", producer),
-		state: stateLog{log: log, subject: schemas.State(producer), producer: producer},
+		size: bus.EntrySize, state: stateLog{log: log, subject: schemas.State(producer), producer: producer},
 		queue: make(chan work, queueLen), stop: make(chan struct{}),
 	}
 }
 
-// Open restores the newest whole checkpoint that the outbox agrees with and
-// notes which commits already exist.
+// Open restores the newest whole checkpoint that the outbox and the input agree
+// with. Without any the stage starts at the beginning of its input.
 func (s *Stage) Open(ctx context.Context) error {
-	seq, data, err := s.log.Last(ctx, s.Outbox)
-	switch {
-	case errors.Is(err, bus.ErrNone):
-	case err != nil:
-		return err
-	default:
-		var d schemas.CommitDecoder
-		c, err := d.Decode(data, 0)
-		if err != nil {
-			return fmt.Errorf("newest commit of %s at %d: %w", s.Producer, seq, err)
-		}
-		s.durable, s.outSeq, s.pos.epoch = c.N, seq, c.Epoch
-	}
-	if err := s.restore(ctx); err != nil {
-		return err
-	}
-	s.lastSave = time.Now()
-	return nil
-}
-
-func (s *Stage) restore(ctx context.Context) error {
-	c, err := s.state.load(ctx, s.durable)
+	newest, err := s.openOutbox(ctx)
 	if err != nil {
 		return err
 	}
+	c, err := s.state.load(ctx, func(c *checkpoint) (bool, error) { return s.fits(ctx, newest, c) })
+	if err != nil {
+		return err
+	}
+	if err := s.restore(newest, c); err != nil {
+		return err
+	}
+	s.lastSave = time.Now()
+	if s.state.skipped {
+		s.lastSave = time.Time{} // what was passed over must soon be the older one
+	}
+	return nil
+}
+
+// fits reports whether a checkpoint lies on the way to the newest commit and
+// was made from the input that is there.
+func (s *Stage) fits(ctx context.Context, newest *schemas.Commit, c *checkpoint) (bool, error) {
+	if newest != nil && (c.N > newest.N || c.Epoch != newest.Epoch) {
+		return false, nil
+	}
+	return s.inputHolds(ctx, c.InLast, c.inHash)
+}
+
+// inputHolds reports whether message seq of the input is the one with that
+// hash. One that was purged counts as held: only a lost end makes a difference.
+func (s *Stage) inputHolds(ctx context.Context, seq, hash uint64) (bool, error) {
+	if seq == 0 {
+		return true, nil
+	}
+	m, err := s.log.Get(ctx, s.input, seq)
+	if errors.Is(err, bus.ErrNone) {
+		u, err := s.log.Usage(ctx, s.input, "")
+		return seq <= u.LastSeq, err
+	}
+	return schemas.Hash(m.Data) == hash, err
+}
+
+func (s *Stage) restore(newest *schemas.Commit, c *checkpoint) error {
 	if c == nil {
 		s.pos.inFirst = 1
-		if s.durable == 0 {
+		if newest != nil {
+			s.pos.epoch = newest.Epoch
+		} else {
 			_, _ = rand.Read(s.pos.epoch[:]) // never fails, as documented
 		}
 		return nil
 	}
-	if err := s.Core.Restore(c.Payload); err != nil {
+	if err := s.Core.Restore(c.state); err != nil {
 		return fmt.Errorf("restore checkpoint of %s after %d: %w", s.Producer, c.InLast, err)
 	}
-	s.start = c.InLast
-	s.pos = position{epoch: c.Epoch, n: c.N, inFirst: c.InLast + 1, inLast: c.InLast}
-	if s.durable == c.N {
-		s.outSeq = c.OutSeq
+	if newest == nil && c.N > 0 {
+		s.slog.Error("the outbox is empty, but a checkpoint is left: entries go on behind it", "n", c.N)
 	}
-	s.savedAt.Store(s.state.olderInLast)
+	s.start = c.InLast
+	s.out.from = c.OutSeq + 1
+	s.pos = position{epoch: c.Epoch, n: c.N, inFirst: c.inFirst, inLast: c.InLast}
 	return nil
 }
 
@@ -128,39 +150,10 @@ func (s *Stage) restore(ctx context.Context) error {
 // messages up to it are skipped.
 func (s *Stage) Start() uint64 { return s.start }
 
-// Existing notes an entry that the outbox holds, so that it is compared when it
-// is made again.
-func (s *Stage) Existing(c *schemas.Commit) {
-	if c.Epoch != s.pos.epoch || c.N <= s.pos.n {
-		return
-	}
-	if s.remade == nil {
-		s.remade = map[uint64]summary{}
-	}
-	s.remade[c.N] = summary{digest: c.Digest, end: c.End}
-}
-
 // Offer queues a message. It blocks while the stage is behind.
 func (s *Stage) Offer(ctx context.Context, m Message) error {
 	select {
 	case s.queue <- work{msg: m}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Ask runs f between two messages, on the goroutine that owns the core, and
-// waits for it.
-func (s *Stage) Ask(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	select {
-	case s.queue <- work{ask: func() { f(); close(done) }}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -173,9 +166,8 @@ func (s *Stage) run(ctx context.Context) error {
 	for {
 		select {
 		case <-s.stop:
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			return s.save(last)
+			s.saveLast(ctx)
+			return nil
 		case w := <-s.queue:
 			if w.ask != nil {
 				w.ask()
@@ -200,118 +192,46 @@ func (s *Stage) apply(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
-	s.pos.inLast = m.Seq
+	s.pos.inLast, s.newest = m.Seq, m.Data
 	if r != nil {
 		if err := s.commit(ctx, m, r); err != nil {
 			return err
 		}
 	}
-	if time.Since(s.lastSave) >= saveEvery && s.pos.n >= s.durable {
-		return s.save(ctx)
+	if time.Since(s.lastSave) >= saveEvery {
+		s.save(ctx)
 	}
 	return nil
 }
-
-func (s *Stage) commit(ctx context.Context, m Message, r *Results) error {
-	run := entries(s.Producer, s.pos, m, r, bus.EntrySize)
-	for i, c := range run {
-		if err := s.write(ctx, c); err != nil {
-			return err
-		}
-		if i == 0 {
-			s.runFirst.Store(s.outSeq)
-		}
-	}
-	s.pos.n = run[len(run)-1].N
-	s.pos.inFirst = m.Seq + 1
-	s.committed.Store(m.Seq)
-	return nil
-}
-
-// write appends an entry to the outbox, or compares it with the one that is
-// there already.
-func (s *Stage) write(ctx context.Context, c *schemas.Commit) error {
-	if c.N <= s.durable {
-		s.compare(c)
-		return nil
-	}
-	s.buf = s.enc.Append(s.buf[:0], c)
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		seq, err := s.log.Append(context.WithoutCancel(ctx), s.Outbox, s.buf, s.outSeq)
-		if err == nil {
-			s.outSeq = seq
-			return nil
-		}
-		if !errors.Is(err, bus.ErrFull) {
-			stored, seq, lerr := s.stored(ctx, c)
-			if lerr == nil && stored {
-				s.outSeq = seq
-				return nil
-			}
-			if errors.Is(err, bus.ErrWrongLast) && lerr == nil {
-				return fmt.Errorf("commit %d: somebody else writes %s: %w", c.N, s.Outbox, err)
-			}
-		}
-		s.slog.Warn("commit waits", "n", c.N, "err", err)
-		select {
-		case <-ctx.Done():
-			return errStopped
-		case <-time.After(wait):
-		}
-	}
-}
-
-// errStopped ends a stage that was waiting for room in its outbox.
-var errStopped = errors.New("stopped")
-
-// stored reports whether the newest entry of the outbox is this very one: an
-// append whose answer was lost.
-func (s *Stage) stored(ctx context.Context, c *schemas.Commit) (bool, uint64, error) {
-	seq, data, err := s.log.Last(context.WithoutCancel(ctx), s.Outbox)
-	if errors.Is(err, bus.ErrNone) {
-		return false, 0, nil
-	}
-	if err != nil {
-		return false, 0, err
-	}
-	return string(data) == string(s.buf), seq, nil
-}
-
-func (s *Stage) compare(c *schemas.Commit) {
-	was, known := s.remade[c.N]
-	delete(s.remade, c.N)
-	if !known || was.end == c.End && was.digest == c.Digest {
-		return
-	}
-	s.mismatches.Add(1)
-	s.slog.Error("commit made again differs from the one written; the written one stands",
-		"n", c.N, "digest", c.Digest, "was", was.digest, "end", c.End, "was_end", was.end)
-}
-
-// Mismatches counts commits that were made again and differed. It must stay 0.
-func (s *Stage) Mismatches() uint64 { return s.mismatches.Load() }
 
 // SafeBefore is the input sequence below which nothing is needed any more: it
 // is covered by the older of two whole checkpoints. 0: nothing is safe yet.
-func (s *Stage) SafeBefore() uint64 { return s.savedAt.Load() }
+func (s *Stage) SafeBefore() uint64 { return s.safe.Load() }
 
-// NewestRun is the outbox sequence at which the newest commit starts; entries
-// from there on must stay. 0: no commit was written by this process.
-func (s *Stage) NewestRun() uint64 { return s.runFirst.Load() }
-
-// save writes a checkpoint of the state between two messages.
-func (s *Stage) save(ctx context.Context) error {
+// save writes a checkpoint of the state between two messages, unless commits
+// that exist are still being made again.
+func (s *Stage) save(ctx context.Context) {
+	if s.pos.n < s.out.durable || s.pos.inLast == s.state.newest {
+		return
+	}
 	s.lastSave = time.Now()
-	if s.pos.n < s.durable || s.pos.inLast == s.state.newestInLast {
-		return nil
-	}
-	err := s.state.save(ctx, &schemas.Checkpoint{
-		Producer: s.Producer, Epoch: s.pos.epoch, N: s.pos.n, OutSeq: s.outSeq, InLast: s.pos.inLast,
-	}, s.Core)
+	err := s.state.save(ctx, checkpoint{
+		Checkpoint: schemas.Checkpoint{
+			Producer: s.Producer, Epoch: s.pos.epoch, N: s.pos.n, OutSeq: s.out.seq, InLast: s.pos.inLast,
+		},
+		inFirst: s.pos.inFirst, inHash: schemas.Hash(s.newest),
+	}, s.Core, s.size)
 	if err != nil {
-		s.slog.Warn("checkpoint not written; the journal is kept", "err", err)
-		return nil
+		s.slog.Warn("checkpoint not written; the input is kept", "err", err)
+		return
 	}
-	s.savedAt.Store(s.state.olderInLast)
-	return nil
+	s.safe.Store(s.state.older)
+}
+
+// saveLast writes the checkpoint that makes the next start short, though ctx
+// has ended.
+func (s *Stage) saveLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSaveWithin)
+	defer cancel()
+	s.save(ctx)
 }

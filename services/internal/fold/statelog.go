@@ -2,6 +2,7 @@ package fold
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -15,108 +16,142 @@ type stateLog struct {
 	subject  string
 	producer string
 
-	manifest     uint64 // sequence of the newest manifest
-	firstSeq     uint64 // sequence of the newest checkpoint's first part
-	newestInLast uint64
-	olderInLast  uint64
-	buf          []byte
+	manifest uint64 // sequence of the newest checkpoint's manifest
+	first    uint64 // sequence of its first part
+	newest   uint64 // input sequence that it includes
+	older    uint64 // input sequence that the one before it includes; 0: there is none, as far as we know
+	skipped  bool   // load has passed over one that was torn or did not fit
+	buf      []byte
 }
 
-// save writes the core's state in parts, the manifest last, then removes what
-// is older than the checkpoint before it.
-func (l *stateLog) save(ctx context.Context, c *schemas.Checkpoint, core Core) error {
-	l.buf = core.Append(l.buf[:0])
+// checkpoint is a whole checkpoint: the state of the shell and of the core.
+type checkpoint struct {
+	schemas.Checkpoint
+	inFirst uint64 // first input sequence of the next commit
+	inHash  uint64 // of the message InLast
+	state   []byte // the core's
+}
+
+// save writes the state in parts of size bytes, the manifest last, then removes what is older
+// than the checkpoint before it.
+func (l *stateLog) save(ctx context.Context, c checkpoint, core Core, size int) error {
+	l.buf = binary.AppendUvarint(l.buf[:0], c.inFirst)
+	l.buf = binary.LittleEndian.AppendUint64(l.buf, c.inHash)
+	l.buf = core.Append(l.buf)
 	c.Hash, c.Prev = schemas.Hash(l.buf), l.manifest
-	c.Parts = max(1, (len(l.buf)+bus.EntrySize-1)/bus.EntrySize)
-	rest := l.buf
-	var seq uint64
-	for c.Part = 0; c.Part < c.Parts; c.Part++ {
-		n := min(len(rest), bus.EntrySize)
-		c.Payload, rest = rest[:n], rest[n:]
-		var err error
-		if seq, err = l.log.Store(ctx, l.subject, c.Append(nil)); err != nil {
-			return err
-		}
-		if !c.Manifest() {
-			c.Seqs = append(c.Seqs, seq)
-		}
+	c.Parts = max(1, (len(l.buf)+size-1)/size)
+	if err := l.storeParts(ctx, &c.Checkpoint, size); err != nil {
+		return err
 	}
-	keepFrom := l.firstSeq
-	l.firstSeq = seq
-	if len(c.Seqs) > 0 {
-		l.firstSeq = c.Seqs[0]
-	}
-	l.manifest = seq
-	l.olderInLast, l.newestInLast = l.newestInLast, c.InLast
+	last := c.Seqs[len(c.Seqs)-1]
+	keepFrom := l.first
+	l.first, l.manifest = c.Seqs[0], last
+	l.older, l.newest = l.newest, c.InLast
 	if keepFrom == 0 {
 		return nil
 	}
 	return l.log.Purge(ctx, l.subject, keepFrom)
 }
 
-// load is the newest whole checkpoint whose commit the outbox holds, or nil.
-func (l *stateLog) load(ctx context.Context, durable uint64) (*schemas.Checkpoint, error) {
+// storeParts stores l.buf in parts and leaves the sequence of each in c.Seqs.
+func (l *stateLog) storeParts(ctx context.Context, c *schemas.Checkpoint, size int) error {
+	rest := l.buf
+	for c.Part = 0; c.Part < c.Parts; c.Part++ {
+		n := min(len(rest), size)
+		c.Payload, rest = rest[:n], rest[n:]
+		part := *c
+		if !c.Manifest() {
+			part.Seqs = nil
+		}
+		seq, err := l.log.Store(ctx, l.subject, part.Append(nil))
+		if err != nil {
+			return err
+		}
+		c.Seqs = append(c.Seqs, seq)
+	}
+	return nil
+}
+
+// load is the newest whole checkpoint that fits, or nil if the input may be
+// folded from its beginning: nothing of it is removed before there are two whole
+// checkpoints.
+func (l *stateLog) load(ctx context.Context, fits func(*checkpoint) (bool, error)) (*checkpoint, error) {
 	seq, data, err := l.log.Last(ctx, l.subject)
-	for found := 0; ; {
+	if errors.Is(err, bus.ErrNone) {
+		return nil, nil
+	}
+	for err == nil {
+		part, err := schemas.DecodeCheckpoint(data)
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, err)
+		}
+		c, err := l.whole(ctx, part, seq, fits)
+		if c != nil || err != nil {
+			return c, err
+		}
+		l.skipped = true
+		if part.Prev == 0 {
+			return nil, nil
+		}
+		if seq, data, err = l.get(ctx, part.Prev); errors.Is(err, bus.ErrNone) {
+			return nil, fmt.Errorf("%s: %w", l.producer, errNoCheckpoint)
+		}
+	}
+	return nil, err
+}
+
+// errNoCheckpoint: there are checkpoints, but none to start from.
+var errNoCheckpoint = errors.New("no checkpoint is whole and fits the outbox and the input, and the input's beginning may be gone: " +
+	"restore the data folder from a backup, or start with a new one")
+
+func (l *stateLog) get(ctx context.Context, seq uint64) (uint64, []byte, error) {
+	m, err := l.log.Get(ctx, schemas.StreamCheckpoint, seq)
+	return seq, m.Data, err
+}
+
+// whole is the checkpoint that ends in a part, if it does, nothing of it is
+// missing, and it fits; else nil.
+func (l *stateLog) whole(ctx context.Context, part *schemas.Checkpoint, seq uint64, fits func(*checkpoint) (bool, error)) (*checkpoint, error) {
+	if !part.Manifest() {
+		return nil, nil
+	}
+	payload, err := l.assemble(ctx, part)
+	if err != nil || payload == nil {
+		return nil, err
+	}
+	r := StateReader{B: payload}
+	c := &checkpoint{Checkpoint: *part, inFirst: r.Uint(), inHash: r.Fixed(), state: r.B}
+	if r.Err != nil {
+		return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, r.Err)
+	}
+	if ok, err := fits(c); err != nil || !ok {
+		return nil, err
+	}
+	l.manifest, l.first, l.newest = seq, append(part.Seqs, seq)[0], c.InLast
+	return c, nil
+}
+
+// assemble joins the parts of a checkpoint. It is nil where a part is missing
+// or is not the one that was written.
+func (l *stateLog) assemble(ctx context.Context, manifest *schemas.Checkpoint) ([]byte, error) {
+	var payload []byte
+	for i, seq := range manifest.Seqs {
+		_, data, err := l.get(ctx, seq)
 		if errors.Is(err, bus.ErrNone) {
-			if found == 0 || durable == 0 {
-				return nil, nil
-			}
-			return nil, fmt.Errorf("checkpoints of %s are newer than its outbox, whose newest entry is %d: the outbox has lost its end; restore the data folder from a backup or start with a new one", l.producer, durable)
+			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		c, err2 := schemas.DecodeCheckpoint(data)
-		if err2 != nil {
-			return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, err2)
+		p, err := schemas.DecodeCheckpoint(data)
+		if err != nil || p.Part != i || p.Hash != manifest.Hash {
+			return nil, nil
 		}
-		if c.Manifest() && c.N <= durable {
-			whole, err := l.assemble(ctx, c, seq)
-			if err != nil {
-				return nil, err
-			}
-			if whole {
-				return c, nil
-			}
-		}
-		found++
-		if c.Prev == 0 {
-			err = bus.ErrNone
-			continue
-		}
-		var m bus.Message
-		m, err = l.log.Get(ctx, schemas.StreamCheckpoint, c.Prev)
-		seq, data = c.Prev, m.Data
+		payload = append(payload, p.Payload...)
 	}
-}
-
-// assemble joins the parts of a checkpoint into its payload. It reports false
-// where a part is missing or the hash differs.
-func (l *stateLog) assemble(ctx context.Context, c *schemas.Checkpoint, seq uint64) (bool, error) {
-	var state []byte
-	first := seq
-	for i, s := range c.Seqs {
-		m, err := l.log.Get(ctx, schemas.StreamCheckpoint, s)
-		if errors.Is(err, bus.ErrNone) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		p, err := schemas.DecodeCheckpoint(m.Data)
-		if err != nil || p.Part != i || p.Hash != c.Hash {
-			return false, nil
-		}
-		if i == 0 {
-			first = s
-		}
-		state = append(state, p.Payload...)
+	payload = append(payload, manifest.Payload...)
+	if schemas.Hash(payload) != manifest.Hash {
+		return nil, nil
 	}
-	c.Payload = append(state, c.Payload...)
-	if schemas.Hash(c.Payload) != c.Hash {
-		return false, nil
-	}
-	l.manifest, l.firstSeq, l.newestInLast = seq, first, c.InLast
-	return true, nil
+	return payload, nil
 }

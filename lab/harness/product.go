@@ -1,0 +1,237 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Product is one data folder and, most of the time, a weir up on it. One
+// goroutine starts and stops it; questions may be asked by others too.
+type Product struct {
+	Folder string // the data folder
+	Dir    string // holds the data folder and the log; scratch space for the test
+	HTTP   string // addresses are host:port, the same in every life
+	NATS   string
+	MQTT   string
+
+	tb     testing.TB
+	weir   Binary
+	args   []string
+	client *http.Client
+	log    *os.File
+	life   *life // the newest
+}
+
+// life is one process.
+type life struct {
+	cmd   *exec.Cmd
+	begun time.Time
+	ended chan struct{} // closed once it has ended and its exit code is known
+}
+
+// readyWithin bounds a start; killedWithin the end of a process that was killed;
+// stoppedWithin a drain.
+const (
+	readyWithin   = 30 * time.Second
+	killedWithin  = 10 * time.Second
+	stoppedWithin = 30 * time.Second
+)
+
+// Start makes a product on a new data folder and waits until it accepts devices.
+// args are further flags of weir up.
+func Start(tb testing.TB, weir Binary, args ...string) *Product {
+	tb.Helper()
+	p := New(tb, weir, args...)
+	p.Launch()
+	p.Ready()
+	return p
+}
+
+// New prepares a product and starts nothing.
+func New(tb testing.TB, weir Binary, args ...string) *Product {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "weir-lab-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &Product{
+		Folder: filepath.Join(dir, "data"), Dir: dir,
+		HTTP: freeAddress(tb), NATS: freeAddress(tb), MQTT: freeAddress(tb),
+		tb: tb, weir: weir, log: log, client: &http.Client{Timeout: 30 * time.Second},
+	}
+	p.args = slices.Concat([]string{
+		"up", "--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--devices", "0",
+	}, args)
+	tb.Cleanup(p.end)
+	return p
+}
+
+// end leaves nothing behind but what explains a failure.
+func (p *Product) end() {
+	p.Kill()
+	p.client.CloseIdleConnections()
+	_ = p.log.Close()
+	if !p.tb.Failed() {
+		_ = os.RemoveAll(p.Dir)
+		return
+	}
+	p.tb.Logf("kept %s; the end of its log:\n%s", p.Dir, p.LogTail(40))
+}
+
+// Launch starts a process and waits for nothing.
+func (p *Product) Launch() {
+	p.tb.Helper()
+	if p.Running() {
+		p.tb.Fatalf("launch the product: it runs, as process %d", p.life.cmd.Process.Pid)
+	}
+	cmd := p.command(p.args...)
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	l := &life{cmd: cmd, begun: time.Now(), ended: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
+		p.tb.Fatalf("launch the product: %v", err)
+	}
+	go func() { defer close(l.ended); _ = cmd.Wait() }() // its exit code is in cmd
+	p.life = l
+}
+
+// command is the binary in a group of its own, which no terminal interrupts and
+// which dies with the test. It sees no other product of this machine.
+func (p *Product) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(string(p.weir), args...)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+p.Dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// Ready waits until devices are accepted and returns how long that took since
+// the launch.
+func (p *Product) Ready() time.Duration {
+	p.tb.Helper()
+	Until(p.tb, readyWithin, p.notReady)
+	took := time.Since(p.life.begun)
+	if missing := p.checkRunFile(); missing != "" {
+		p.tb.Fatal(missing)
+	}
+	return took
+}
+
+func (p *Product) notReady() string {
+	if !p.Running() {
+		p.tb.Fatalf("the product ended with exit code %d before it was ready:\n%s", p.ExitCode(), p.LogTail(10))
+	}
+	r, err := p.client.Get("http://" + p.HTTP + "/readyz?verbose")
+	if err != nil {
+		return err.Error()
+	}
+	defer r.Body.Close()
+	if r.StatusCode == http.StatusOK {
+		return ""
+	}
+	var body bytes.Buffer
+	_, _ = body.ReadFrom(r.Body)
+	return fmt.Sprintf("not ready: %s %s", r.Status, body.String())
+}
+
+// checkRunFile compares run.json with what was asked for.
+func (p *Product) checkRunFile() string {
+	var said struct {
+		PID              int
+		HTTP, NATS, MQTT string
+	}
+	var missing string
+	Until(p.tb, readyWithin, func() string {
+		data, err := os.ReadFile(filepath.Join(p.Folder, "run.json"))
+		if err == nil {
+			err = json.Unmarshal(data, &said)
+		}
+		if err != nil {
+			return err.Error()
+		}
+		if said.PID != p.PID() || said.HTTP != p.HTTP || said.NATS != p.NATS || said.MQTT != p.MQTT {
+			missing = fmt.Sprintf("run.json says %+v, wanted process %d at %s, %s and %s", said, p.PID(), p.HTTP, p.NATS, p.MQTT)
+		}
+		return ""
+	})
+	return missing
+}
+
+// PID is the process of the newest life.
+func (p *Product) PID() int { return p.life.cmd.Process.Pid }
+
+// Running reports whether the process of the newest life has not ended.
+func (p *Product) Running() bool {
+	if p.life == nil {
+		return false
+	}
+	select {
+	case <-p.life.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// ExitCode is that of the newest life, which has ended; -1 after a signal.
+func (p *Product) ExitCode() int {
+	<-p.life.ended
+	return p.life.cmd.ProcessState.ExitCode()
+}
+
+// Kill is kill -9 of the product and whatever it has started. It is no error
+// where nothing runs.
+func (p *Product) Kill() {
+	p.tb.Helper()
+	if !p.Running() {
+		return
+	}
+	err := syscall.Kill(-p.PID(), syscall.SIGKILL)
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		p.tb.Errorf("kill process group %d: %v", p.PID(), err)
+	}
+	p.awaitEnd(killedWithin)
+}
+
+// Stop asks for an end and returns the exit code.
+func (p *Product) Stop() int {
+	p.tb.Helper()
+	if err := p.life.cmd.Process.Signal(os.Interrupt); err != nil {
+		p.tb.Errorf("interrupt process %d: %v", p.PID(), err)
+	}
+	p.awaitEnd(stoppedWithin)
+	return p.ExitCode()
+}
+
+func (p *Product) awaitEnd(within time.Duration) {
+	p.tb.Helper()
+	select {
+	case <-p.life.ended:
+	case <-time.After(within):
+		_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
+		p.tb.Fatalf("process %d still runs %v after it was asked to end", p.PID(), within)
+	}
+}
+
+// LogTail is the last lines of what the product has said in all its lives.
+func (p *Product) LogTail(lines int) string {
+	data, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.SplitAfter(strings.TrimRight(string(data), "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"weir/schemas"
+	"weir/services/ingest"
+	"weir/services/internal/bus"
+	"weir/services/internal/meter"
+)
+
+// ingestDoor is ingest with what it needs of the bus: a journal whose bytes are
+// metered, what devices publish, and questions to answer.
+type ingestDoor struct {
+	*ingest.Service
+	bus     *bus.Bus
+	journal *journal
+	log     *slog.Logger
+}
+
+// Run runs ingest, meters the journal and answers until ingest has ended.
+func (d ingestDoor) Run(ctx context.Context) error {
+	if err := d.journal.open(ctx); err != nil {
+		return err
+	}
+	stop, err := d.bus.Subscribe(schemas.AskIngest, 1<<20, func(r bus.Request) {
+		if data, err := json.Marshal(d.Status()); err == nil {
+			_ = r.Reply(data) // who asks waits no longer than it wants to
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("answer questions: %w", err)
+	}
+	defer stop()
+	metering, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var joined sync.WaitGroup
+	joined.Go(func() { d.journal.follow(metering, d.log) })
+	defer joined.Wait()
+	defer cancel()
+	return d.Service.Run(ctx)
+}
+
+// journal is the bus as ingest appends to it.
+type journal struct {
+	*bus.Bus
+	meter *meter.Meter // set by open, before ingest runs
+}
+
+// open reads what the journal holds.
+func (j *journal) open(ctx context.Context) error {
+	u, err := j.Usage(ctx, schemas.StreamJournal, schemas.JournalAll)
+	if err == nil {
+		j.meter = meter.New(u)
+	}
+	return err
+}
+
+// Append appends and notes the bytes.
+func (j *journal) Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error) {
+	seq, err := j.Bus.Append(ctx, subject, data, after)
+	if err == nil {
+		j.meter.Stored(subject, seq, len(data))
+	}
+	return seq, err
+}
+
+// used is how many bytes an agent's frames take.
+func (j *journal) used(agent string) int64 { return j.meter.Bytes(schemas.Journal(agent)) }
+
+// followEvery is the time between two looks at how far the journal is purged.
+const followEvery = time.Second
+
+// follow looks at how far the journal is purged until ctx ends.
+func (j *journal) follow(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		u, err := j.Usage(ctx, schemas.StreamJournal, "")
+		if err == nil {
+			j.meter.Purged(u.FirstSeq)
+		} else if ctx.Err() == nil {
+			log.Warn("size of the journal is not known", "err", err)
+		}
+	}
+}
+
+// telemetry is the bus as devices publish to it.
+type telemetry struct{ bus *bus.Bus }
+
+// Subscribe hands over what devices publish.
+func (t telemetry) Subscribe(subject string, pendingBytes int, handle func(ingest.Message)) (stop func(), err error) {
+	return t.bus.Subscribe(subject, pendingBytes, func(r bus.Request) {
+		m := ingest.Message{Subject: r.Subject, Data: r.Data}
+		if r.WantsReply() {
+			m.Reply = r.Reply
+		}
+		handle(m)
+	})
+}

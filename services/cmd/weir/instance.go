@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"weir/schemas"
+	"weir/services/console"
+	"weir/services/internal/bus"
+	"weir/services/internal/datadir"
+	"weir/services/internal/run"
+)
+
+// instance is one life of weir up.
+type instance struct {
+	upOptions
+	out    io.Writer // data
+	screen *screen   // messages
+	log    *slog.Logger
+
+	started  time.Time
+	folder   *datadir.Folder
+	http     net.Listener
+	server   *bus.Embedded
+	plant    *plant
+	services *run.Group
+	devices  *run.Group // the demo devices, which end before the services
+}
+
+// Deadlines of the end.
+const (
+	stopServices = 20 * time.Second
+	settleWithin = 2 * time.Minute // until in_flight is 0: a window, its lateness and some
+)
+
+// runUp is weir up, flags checked.
+func runUp(ctx context.Context, o upOptions, out io.Writer, s *screen) (err error) {
+	limitMemory()
+	in := &instance{
+		upOptions: o, out: out, screen: s, started: time.Now(),
+		log:      slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: o.level()})),
+		services: run.NewGroup(), devices: run.NewGroup(),
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	document, err := o.document()
+	if err != nil {
+		return err
+	}
+	if err := in.open(ctx); err != nil {
+		return exitWith(exitUsage, err)
+	}
+	if err := in.start(ctx, document); err != nil {
+		return err
+	}
+	if err := in.ready(ctx); err != nil {
+		return err
+	}
+	return in.stay(ctx)
+}
+
+func (o *upOptions) level() slog.Level {
+	if o.quiet {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// open takes what only one process can have. The addresses come first: a new
+// folder is not made for a start that cannot be.
+func (in *instance) open(ctx context.Context) (err error) {
+	if in.data != "" {
+		if err := datadir.CheckFree(in.data); err != nil {
+			return err
+		}
+	}
+	for _, a := range []address{in.nats, in.mqtt} {
+		if err := a.free(ctx); err != nil {
+			return err
+		}
+	}
+	if in.http, err = in.upOptions.http.listen(ctx); err != nil {
+		return err
+	}
+	if in.folder, err = datadir.Open(in.data, in.want()); err != nil {
+		return err
+	}
+	in.server, err = bus.Embed(bus.Config{
+		Dir: in.folder.Dir, Listen: in.nats.value, Prefix: schemas.DefaultPrefix,
+		OperatorPassword: in.folder.Operator.Password, Log: in.log,
+	})
+	return err
+}
+
+// start makes the streams, puts the policy where everybody finds it, and starts
+// the services.
+func (in *instance) start(ctx context.Context, document []byte) error {
+	most, warning := connections(openFiles())
+	if warning != "" {
+		in.log.Warn(warning)
+	}
+	in.plant = &plant{
+		most: most,
+		bus:  in.server.Bus, log: in.log, shape: in.folder.Shape, mqtt: in.mqtt.value,
+		operator: in.folder.Operator.Password, http: in.http, healthy: in.server.Healthy,
+	}
+	if err := in.server.Ensure(ctx, in.plant.streams()); err != nil {
+		return err
+	}
+	if document != nil {
+		if err := putDefault(ctx, in.server.Bus, document); err != nil {
+			return err
+		}
+	}
+	return in.plant.start(in.services, allServices)
+}
+
+// ready waits until devices are accepted and says so everywhere.
+func (in *instance) ready(ctx context.Context) error {
+	select {
+	case <-in.plant.ingest.Ready():
+	case <-in.services.Failed():
+		return in.services.Cause()
+	case <-ctx.Done():
+		return nil
+	}
+	b := thisBuild()
+	i := datadir.Instance{
+		PID: os.Getpid(), Started: in.started.UTC(), Version: b.Version, Go: b.GoVersion,
+		HTTP: in.http.Addr().String(), NATS: in.server.Addr(), MQTT: in.mqttAddr(),
+	}
+	i, err := in.folder.Announce(i)
+	if err != nil {
+		return err
+	}
+	if !in.quiet {
+		fmt.Fprint(in.screen, banner(i, in.upOptions, in.folder))
+	}
+	if in.upOptions.devices > 0 {
+		in.devices.Start("demo", demo{devices: in.upOptions.devices, rate: in.rate, mqtt: i.MQTT, nats: i.NATS})
+	}
+	return nil
+}
+
+func (in *instance) mqttAddr() string {
+	if a := in.plant.ingest.Addr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
+// stay shows how it stands until somebody stops it, something fails, or --for
+// is over.
+func (in *instance) stay(ctx context.Context) error {
+	lines, stop := context.WithCancel(ctx)
+	shown := make(chan struct{})
+	go func() { defer close(shown); in.showLines(lines) }()
+	err := in.wait(ctx)
+	stop()
+	<-shown
+	in.screen.leave()
+	if err != nil || ctx.Err() != nil || in.length == 0 {
+		return err
+	}
+	return in.conclude(ctx)
+}
+
+// wait returns when there is nothing to wait for any more.
+func (in *instance) wait(ctx context.Context) error {
+	var over <-chan time.Time
+	if in.length > 0 {
+		over = time.After(in.length)
+	}
+	demoFailed := in.devices.Failed()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over:
+			return nil
+		case <-in.services.Failed():
+			return in.services.Cause()
+		case <-demoFailed:
+			demoFailed = nil // the services go on without them
+			in.log.Warn(in.devices.Cause().Error())
+		}
+	}
+}
+
+// Time between two lines.
+const (
+	lineEvery     = time.Second      // on a terminal
+	textLineEvery = 10 * time.Second // elsewhere
+)
+
+// showLines shows the balance until ctx ends.
+func (in *instance) showLines(ctx context.Context) {
+	if in.quiet {
+		return
+	}
+	every := textLineEvery
+	if in.screen.terminal() {
+		every = lineEvery
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if b, err := console.Ledger(ctx, in.server.Bus); err == nil {
+			in.screen.show(console.LiveLine(b))
+		} else if ctx.Err() == nil {
+			in.screen.show("no balance at the moment: " + err.Error())
+		}
+	}
+}
+
+// conclude ends a run of given length: devices stop, what they sent is
+// accounted for, and the ledger is printed.
+func (in *instance) conclude(ctx context.Context) error {
+	if err := in.stopDevices(); err != nil {
+		in.log.Warn(err.Error())
+	}
+	b, err := in.settle(ctx)
+	if b != nil {
+		err = errors.Join(err, showBalance(in.out, in.output, b))
+	}
+	return err
+}
+
+// settleEvery is the time between two looks at what is in flight.
+const settleEvery = 200 * time.Millisecond
+
+// settle waits until nothing is in flight. The balance it returns, if any, is
+// the last one seen.
+func (in *instance) settle(ctx context.Context) (last *console.Balance, err error) {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	for {
+		if last, err = console.Ledger(ctx, in.server.Bus); err == nil && last.Totals.InFlight == 0 {
+			return last, nil
+		}
+		select {
+		case <-time.After(settleEvery):
+		case <-in.services.Failed():
+			return last, in.services.Cause()
+		case <-ctx.Done():
+			if last == nil {
+				return nil, fmt.Errorf("read the balance: %w", err)
+			}
+			return last, fmt.Errorf("after %v still in flight: %d records; do other devices send?", settleWithin, last.Totals.InFlight)
+		}
+	}
+}
+
+func (in *instance) stopDevices() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*stopDemo)
+	defer cancel()
+	return in.devices.Stop(ctx)
+}
+
+// close ends whatever was begun: devices, services along the flow, the server,
+// the folder.
+func (in *instance) close() error {
+	_ = in.stopDevices() // why they ended was said when they did
+	ctx, cancel := context.WithTimeout(context.Background(), stopServices)
+	defer cancel()
+	err := in.services.Stop(ctx)
+	if in.server != nil {
+		in.server.Stop()
+	}
+	if in.http != nil {
+		_ = in.http.Close() // the console has closed it already, if it ran
+	}
+	if in.folder != nil {
+		err = errors.Join(err, in.folder.Close())
+	}
+	return err
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"weir/services/console"
+)
+
+func newPolicyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Show, check and change policy documents",
+		Long: `Show, check and change policy documents: JSON, stored under the keys default and
+agent.NAME. An agent's document is put on top of the default one.`,
+		Example: `  weir policy get > policy.json
+  weir policy validate policy.json
+  weir policy set policy.json
+  weir policy set agent.a001 - < one-agent.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newPolicyGetCommand(), newPolicySetCommand(), newPolicyValidateCommand())
+	return cmd
+}
+
+// consoleLanguage is the language of policy documents as the console wants it.
+func consoleLanguage() console.Language {
+	return console.Language{BuiltIn: builtInPolicy(), Merge: language.Merge, Check: checkDocument}
+}
+
+// checkDocument says what is wrong with a whole document, naming the field, or
+// returns it with every default written out.
+func checkDocument(document []byte) ([]byte, error) {
+	whole, err := language.Check(document)
+	return whole.Document, err
+}
+
+const defaultKey = "default"
+
+func newPolicyGetCommand() *cobra.Command {
+	c, effective := newClient(), false
+	cmd := &cobra.Command{
+		Use:   "get [default | agent.NAME]",
+		Short: "Print the document in force, or one as it is stored",
+		Example: `  weir policy get
+  weir policy get default
+  weir policy get agent.a001 --effective`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, q := "/api/v1/policy", url.Values{}
+			switch {
+			case len(args) > 0 && effective:
+				q.Set("key", args[0])
+			case len(args) > 0:
+				path += "/" + url.PathEscape(args[0])
+			}
+			body, err := c.get(cmd.Context(), path, q)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			_, err = io.Copy(cmd.OutOrStdout(), body)
+			return cutOff(cmd.Context(), err)
+		},
+	}
+	c.addFlags(cmd)
+	cmd.Flags().BoolVar(&effective, "effective", false, "the document in force for that key: with the layers below it and what is built in")
+	return cmd
+}
+
+func newPolicySetCommand() *cobra.Command {
+	c := newClient()
+	cmd := &cobra.Command{
+		Use:   "set [default | agent.NAME] FILE",
+		Short: "Store a valid document; - reads standard input",
+		Long: `Store a document and put it in force. One that is not valid is refused with the name
+of the field, exit code 3, and nothing changes.`,
+		Example: `  weir policy set policy.json
+  weir policy set agent.a001 - < one-agent.json`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, file := defaultKey, args[len(args)-1]
+			if len(args) == 2 {
+				key = args[0]
+			}
+			document, err := readDocument(cmd, file)
+			if err != nil {
+				return err
+			}
+			var stored console.Stored
+			if err := c.put(cmd.Context(), "/api/v1/policy/"+url.PathEscape(key), document, &stored); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "stored as revision %d of the policy bucket, key %s\n", stored.Revision, stored.Key)
+			return nil
+		},
+	}
+	c.addFlags(cmd)
+	cmd.Flags().StringVar(&c.operator, "operator", "", "operator.json with the password (default: that of the running instance)")
+	return cmd
+}
+
+func newPolicyValidateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE",
+		Short: "Check a document without storing it; - reads standard input",
+		Long: `Check a document on top of what is built in, without asking anybody. Exit code 3 where
+it is not valid; the message names the field.`,
+		Example: `  weir policy validate policy.json`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			document, err := readDocument(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			whole, err := language.Merge(builtInPolicy(), document)
+			if err == nil {
+				_, err = checkDocument(whole)
+			}
+			if err != nil {
+				return exitWith(exitInvalid, fmt.Errorf("%s: %w", args[0], err))
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is valid\n", args[0])
+			return nil
+		},
+	}
+}
+
+// readDocument reads a file, or standard input for "-".
+func readDocument(cmd *cobra.Command, name string) ([]byte, error) {
+	var document []byte
+	var err error
+	if name == "-" {
+		document, err = io.ReadAll(cmd.InOrStdin())
+	} else {
+		document, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, usageError("read document: %w", err)
+	}
+	return document, nil
+}

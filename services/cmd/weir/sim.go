@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/simulator"
+)
+
+// textProgress is how often progress is said where no terminal can rewrite it.
+const textProgress = 5 * time.Second
+
+func newSimCommand() *cobra.Command {
+	o, f, quiet := simulator.DefaultOptions(), &format{}, false
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Play devices and keep the truth about them",
+		Long: `Play devices from outside, over MQTT or NATS, and write down what they sent, so that
+weir verify can compare. Values and times are functions of the seed. Readings that
+are not acknowledged are sent again with the same number.
+
+Ctrl-C ends the schedule and drains. The last line is a summary.`,
+		Example: `  weir sim --mqtt 127.0.0.1:1883 --qos 1 --devices 100 --rate 10 --for 30s --truth run.truth
+  weir sim --nats nats://127.0.0.1:4222 --devices 1000 --rate 1 --batch 10
+  weir sim --mqtt 127.0.0.1:1883 --duplicate 1 --late 2 --future 0.5 --malformed 0.5 -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			s := newScreen(cmd.ErrOrStderr())
+			summary, err := simulator.Run(cmd.Context(), o, showProgress(s, quiet))
+			s.leave()
+			if err != nil {
+				return classSimulator(err)
+			}
+			if f.name == asJSON {
+				return summary.WriteJSON(cmd.OutOrStdout())
+			}
+			return summary.WriteTable(cmd.OutOrStdout())
+		},
+	}
+	addSimFlags(cmd, &o)
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
+	f.addFlag(cmd, asTable, asJSON)
+	return cmd
+}
+
+func addSimFlags(cmd *cobra.Command, o *simulator.Options) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.MQTT, "mqtt", "", "address of an MQTT listener")
+	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server")
+	f.IntVar(&o.QoS, "qos", o.QoS, "0 or 1; over NATS 0 publishes and 1 sends requests")
+	f.StringVar(&o.Tenant, "tenant", o.Tenant, "tenant of all devices")
+	f.IntVar(&o.Devices, "devices", o.Devices, "number of devices")
+	f.Float64Var(&o.Rate, "rate", o.Rate, "readings per second and device")
+	f.IntVar(&o.Batch, "batch", o.Batch, "readings per message")
+	f.StringVar((*string)(&o.Pattern), "pattern", string(o.Pattern), "steady, daily or burst")
+	f.Float64Var(&o.Faults.Late, "late", 0, "percent of messages sent late, by less than half the lateness")
+	f.Float64Var(&o.Faults.TooLate, "too-late", 0, "percent of messages older than the lateness + 30 s")
+	f.Float64Var(&o.Faults.Reorder, "reorder", 0, "percent of messages sent after those that follow")
+	f.Float64Var(&o.Faults.Duplicate, "duplicate", 0, "percent of messages sent twice")
+	f.Float64Var(&o.Faults.Future, "future", 0, "percent of messages stamped an hour ahead")
+	f.Float64Var(&o.Faults.Malformed, "malformed", 0, "percent of messages that are no reading")
+	f.DurationVar(&o.For, "for", o.For, "how long devices observe; 0: until Ctrl-C")
+	f.DurationVar(&o.Drain, "drain", o.Drain, "how long to wait then for acknowledgements")
+	f.Uint64Var(&o.Seed, "seed", o.Seed, "what values, times and faults are functions of")
+	f.StringVar(&o.Truth, "truth", "", "file to write the truth to")
+	f.DurationVar(&o.Lateness, "lateness", o.Lateness, "lateness that the product's policy allows")
+	f.DurationVar(&o.Size, "size", o.Size, "size of the product's windows")
+	f.DurationVar(&o.Connect, "connect", o.Connect, "how long devices may take to connect before the schedule starts without them")
+	f.StringVar(&o.Run, "run", "", "tag in device names (default: a random one)")
+}
+
+// showProgress writes a line a second on a terminal, one every five elsewhere.
+func showProgress(s *screen, quiet bool) func(simulator.Progress) {
+	said := time.Duration(-1)
+	return func(p simulator.Progress) {
+		if quiet || !s.terminal() && said >= 0 && p.Elapsed >= said && p.Elapsed-said < textProgress {
+			return
+		}
+		said = p.Elapsed
+		s.show(p.String())
+	}
+}
+
+// classSimulator gives the simulator's errors their exit codes.
+func classSimulator(err error) error {
+	if _, ok := errors.AsType[*simulator.OptionsError](err); ok {
+		return exitWith(exitUsage, err)
+	}
+	if _, ok := errors.AsType[*simulator.UnreachableError](err); ok {
+		return exitWith(exitUnreachable, err)
+	}
+	if _, ok := errors.AsType[*simulator.NotEqualError](err); ok {
+		return exitWith(exitNotEqual, err)
+	}
+	return exitWith(exitFailed, err)
+}

@@ -1,0 +1,76 @@
+package console
+
+import (
+	"context"
+	"time"
+
+	"weir/schemas"
+	"weir/services/internal/bus"
+)
+
+// Windows are remembered while following for followed after the newest one, and
+// looked through once in sweep.
+const (
+	followed = 15 * time.Minute
+	sweep    = time.Minute
+)
+
+// feed turns a stream of entries into the rows that change.
+type feed struct {
+	query   *Query
+	agentOf func(tenant, device string) string
+	set     *windows
+	swept   int64 // windows that ended up to here have been forgotten
+}
+
+// follow hands what answers q to emit, then every change, until ctx ends or emit fails.
+func follow(ctx context.Context, b *bus.Bus, q *Query, agentOf func(tenant, device string) string, emit func([]Row) error) error {
+	from, err := seek(ctx, b, q.stream(), q.From)
+	if err != nil {
+		return err
+	}
+	u, err := b.Usage(ctx, q.stream(), "")
+	if err != nil {
+		return err
+	}
+	f, in := feed{query: q, agentOf: agentOf, set: newWindows(q.wants, maxWindows)}, commits{want: q.parts()}
+	return b.Read(ctx, q.stream(), from, false, func(m bus.Message) error {
+		whole := false
+		err := in.read(m, func(c *schemas.Commit) error {
+			whole = c.End
+			return f.set.apply(c)
+		})
+		if caughtUp := m.Seq >= u.LastSeq || m.Pending == 0; err != nil || !whole || !caughtUp {
+			return err
+		}
+		rows, err := f.rows()
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		return emit(rows)
+	})
+}
+
+// rows are the windows that have changed since the last call. Where only final
+// ones are wanted, the others wait.
+func (f *feed) rows() ([]Row, error) {
+	var rows []Row
+	newest := int64(0)
+	for _, id := range f.set.take() {
+		newest = max(newest, id.end)
+		if f.query.Final && !f.set.final(id) {
+			f.set.changed[id] = struct{}{}
+			continue
+		}
+		t, err := f.set.merged(id)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, t.row(f.agentOf, f.query.Detail))
+	}
+	if horizon := newest - int64(followed); horizon > f.swept+int64(sweep) {
+		f.set.forget(horizon)
+		f.swept = horizon
+	}
+	return rows, nil
+}

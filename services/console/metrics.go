@@ -1,0 +1,222 @@
+package console
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir/schemas"
+	"weir/services/internal/bus"
+)
+
+// Invariants whose violations are counted.
+const (
+	invariantLedger   = "ledger"   // received is the sum of all outcomes and what is in flight
+	invariantWindows  = "windows"  // the windows that a tier applied hold the records that its producers say
+	invariantRevision = "revision" // a revision holds all that the one before held
+)
+
+// metrics is what /metrics serves. It collects when it is scraped. Safe for
+// concurrent use.
+type metrics struct {
+	cfg     Config
+	observe func(context.Context) (observation, error)
+	created time.Time // of the cumulative series
+
+	mu         sync.Mutex // guards what follows
+	exporter   *exporter
+	next       uint64          // sequence of CENTER_OUTBOX to read next; 0: not begun
+	startedAt  uint64          // the newest one at start: up to it nothing counts
+	unbalanced map[string]bool // invariants that did not hold at the scrape before
+	violations map[string]uint64
+}
+
+func newMetrics(cfg Config, observe func(context.Context) (observation, error), now time.Time) *metrics {
+	return &metrics{
+		cfg: cfg, observe: observe, created: now, exporter: newExporter(),
+		unbalanced: map[string]bool{}, violations: map[string]uint64{invariantLedger: 0, invariantWindows: 0},
+	}
+}
+
+// follow feeds the exporter from the center's outbox until ctx ends. Called
+// again after an error, it goes on where it was.
+func (m *metrics) follow(ctx context.Context, b *bus.Bus, report func(error)) error {
+	u, err := b.Usage(ctx, schemas.StreamCenterOutbox, "")
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	in := commits{want: schemas.WithLocal}
+	return b.Read(ctx, schemas.StreamCenterOutbox, m.begin(u.LastSeq), false, func(msg bus.Message) error {
+		err := in.read(msg, func(c *schemas.Commit) error { return m.apply(c, msg.Seq) })
+		if err != nil {
+			report(err)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.next = msg.Seq + 1
+		return nil
+	})
+}
+
+// begin is the sequence to read from. What is there at the first time, up to
+// newest, does not count.
+func (m *metrics) begin(newest uint64) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next == 0 {
+		m.next, m.startedAt = 1, newest
+	}
+	return m.next
+}
+
+func (m *metrics) apply(c *schemas.Commit, seq uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.exporter.apply(c, seq <= m.startedAt)
+}
+
+// Describe lists every metric.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range descs {
+		ch <- d.desc
+	}
+}
+
+// scrapeTimeout bounds what a scrape asks others for.
+const scrapeTimeout = 5 * time.Second
+
+// Collect sends everything as it is now. What could not be had is left out: a
+// gap is honest, a zero is not.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	o, err := m.observe(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
+	}
+	out := sink(ch)
+	out.records(&o)
+	out.services(&o, m.cfg)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.judge(&o)
+	for name, n := range m.violations {
+		out.counter(violationsDesc, n, name)
+	}
+	out.counter(violationsDesc, m.exporter.violated, invariantRevision)
+	for id, s := range m.exporter.series {
+		out.histogram(id, s, m.created)
+		out.newest(id, s)
+	}
+}
+
+// judge counts invariants that have ceased to hold since the scrape before.
+func (m *metrics) judge(o *observation) {
+	ledger, windows := newBalance(o.agents, nil).Totals.Unexplained, newBalance(nil, o.checks).Totals.Unexplained
+	for name, unexplained := range map[string]int64{invariantLedger: ledger, invariantWindows: windows} {
+		if unexplained != 0 && !m.unbalanced[name] {
+			m.violations[name]++
+		}
+		m.unbalanced[name] = unexplained != 0
+	}
+}
+
+// sink takes metrics.
+type sink chan<- prometheus.Metric
+
+func (out sink) counter(d *described, v uint64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d.desc, prometheus.CounterValue, float64(v), clean(labels)...)
+}
+
+func (out sink) gauge(d *described, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, v, clean(labels)...)
+}
+
+// clean makes label values of any bytes valid.
+func clean(labels []string) []string {
+	for i, l := range labels {
+		labels[i] = strings.ToValidUTF8(l, "�")
+	}
+	return labels
+}
+
+// records sends what became of the records.
+func (out sink) records(o *observation) {
+	if len(o.agents) > 0 {
+		for id, n := range outcomes(o.agents) {
+			out.counter(recordsDesc, n, string(schemas.TierAgent), id.tenant, id.outcome, id.reason)
+		}
+		balance := newBalance(o.agents, o.checks)
+		out.gauge(inFlightDesc, float64(balance.Totals.InFlight))
+		out.gauge(unexplainedDesc, float64(balance.Totals.Unexplained))
+	}
+	for id, n := range revisions(o.checks) {
+		out.counter(windowsDesc, n, id.tier, id.view, id.timing)
+	}
+	for _, m := range o.ingest.Messages {
+		out.counter(messagesDesc, m.N, m.Protocol, m.QoS)
+	}
+}
+
+// services sends how the services are.
+func (out sink) services(o *observation, cfg Config) {
+	for i := range o.agents {
+		a := &o.agents[i]
+		out.gauge(lagDesc, a.Lag, string(schemas.TierAgent), a.Agent)
+		out.gauge(openSeriesDesc, float64(a.Series), a.Agent)
+		out.gauge(policyRevisionDesc, float64(a.Config), a.Agent)
+	}
+	for i := range o.checks {
+		out.gauge(lagDesc, o.checks[i].Lag, string(o.checks[i].Tier), o.checks[i].Producer)
+	}
+	for _, s := range o.streams {
+		out.gauge(streamBytesDesc, float64(s.bytes), s.name)
+		out.gauge(streamLimitDesc, float64(s.limit), s.name)
+	}
+	if o.policy != nil {
+		out.counter(policyInvalidDesc, o.policy.Invalid)
+	}
+	out.gauge(buildInfoDesc, 1, cfg.Version, cfg.Revision, cfg.GoVersion)
+}
+
+// histogram sends a cumulative series.
+func (out sink) histogram(id seriesID, s *series, created time.Time) {
+	n := s.values.Native()
+	h, err := prometheus.NewConstNativeHistogram(valuesDesc.desc, n.Count, n.Sum, n.Positive.Map(), n.Negative.Map(),
+		n.ZeroCount, n.Schema, n.ZeroThreshold, created, clean([]string{id.view, id.tenant, id.class, id.metric})...)
+	if err != nil {
+		h = prometheus.NewInvalidMetric(valuesDesc.desc, err)
+	}
+	out <- h
+}
+
+// quantiles are those of the newest window that are exported.
+var quantiles = [...]float64{0.5, 0.9, 0.99}
+
+// newest sends the newest window of a series.
+func (out sink) newest(id seriesID, s *series) {
+	t, err := s.total()
+	if err != nil || t.Count == 0 {
+		return
+	}
+	labels := func(more ...string) []string {
+		return append([]string{id.view, id.tenant, id.class, id.metric}, more...)
+	}
+	for _, q := range quantiles {
+		if v := t.quantile(q); v != nil {
+			out.gauge(quantileDesc, *v, labels(strconv.FormatFloat(q, 'g', -1, 64))...)
+		}
+	}
+	out.gauge(countDesc, float64(t.Count), labels()...)
+	out.gauge(meanDesc, t.Sum/float64(t.Count), labels()...)
+	out.gauge(minDesc, t.Min, labels()...)
+	out.gauge(maxDesc, t.Max, labels()...)
+	out.gauge(windowEndDesc, float64(t.End)/1e9, labels()...)
+}

@@ -1,0 +1,206 @@
+package console
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/schemas"
+)
+
+// Query says which windows are wanted. Empty fields do not narrow it.
+type Query struct {
+	Tier         schemas.Tier
+	Late         bool // totals of records that came too late, not windows
+	View         string
+	Tenant       string
+	Device       string
+	DevicePrefix string
+	Metric       string
+	From, To     int64 // event time, Unix ns, half-open
+	Final        bool
+	Limit        int // the newest so many; 0: all
+	Detail       bool
+	Follow       bool
+
+	onlyLocal bool // leave out what goes up to the next tier
+}
+
+// recent is how far back a question reaches that does not say.
+const recent = 5 * time.Minute
+
+// deviceDim and metricDim are dimensions of views that have their own parameter.
+const (
+	deviceDim = "device"
+	metricDim = "metric"
+	classDim  = "class"
+)
+
+// DeviceView is the view that is asked for where only a device is.
+const DeviceView = "device"
+
+var windowParams = []string{
+	"tier", "view", "tenant", "device", "device_prefix", "metric", "from", "to", "final", "limit", "detail", "follow",
+}
+
+// parseQuery reads a query from URL parameters; now is the wall clock. Its errors
+// are questionErrors.
+func parseQuery(v url.Values, late bool, now int64) (Query, error) {
+	for name := range v {
+		if !slices.Contains(windowParams, name) {
+			return Query{}, questionError{fmt.Errorf("parameter %q is unknown; use %s", name, strings.Join(windowParams, ", "))}
+		}
+	}
+	p := params{values: v, now: now}
+	q := Query{
+		Tier: schemas.Tier(v.Get("tier")), Late: late, View: v.Get("view"), Tenant: v.Get("tenant"),
+		Device: v.Get("device"), DevicePrefix: v.Get("device_prefix"), Metric: v.Get("metric"),
+		To: p.time("to", math.MaxInt64), Final: p.bool("final"), Limit: p.count("limit"),
+		Detail: p.bool("detail"), Follow: p.bool("follow"),
+	}
+	q.From = p.time("from", q.defaultFrom(now))
+	if q.From >= q.To && p.err == nil {
+		p.err = questionError{fmt.Errorf("from %s is not before to %s", formatTime(q.From), formatTime(q.To))}
+	}
+	if late && q.Follow {
+		p.fail("follow", v.Get("follow"), "it with windows only")
+	}
+	if q.Tier == "" && !late {
+		q.Tier = q.defaultTier()
+	}
+	if q.Tier == "" {
+		return q, p.err
+	}
+	if q.Tier != schemas.TierRegion && q.Tier != schemas.TierCenter {
+		p.fail("tier", string(q.Tier), "region or center")
+	}
+	return q, p.err
+}
+
+// tiers are the questions that together answer q, one for each tier: late totals
+// without a tier are at the tier where their windows are.
+func (q Query) tiers() []Query {
+	if q.Tier != "" {
+		return []Query{q}
+	}
+	region, center := q, q
+	region.Tier, center.Tier = schemas.TierRegion, schemas.TierCenter
+	region.onlyLocal, center.onlyLocal = true, true
+	return []Query{region, center}
+}
+
+// parts are the windows of a commit that may answer.
+func (q *Query) parts() schemas.Parts {
+	if q.onlyLocal {
+		return schemas.WithLocal
+	}
+	return schemas.WithLocal | schemas.WithWindows
+}
+
+// defaultFrom is five minutes before the end; late totals reach back to the beginning.
+func (q *Query) defaultFrom(now int64) int64 {
+	if q.Late {
+		return 0
+	}
+	return min(now, q.To) - int64(recent)
+}
+
+// defaultTier is where the windows in question are.
+func (q *Query) defaultTier() schemas.Tier {
+	if q.Device != "" || q.DevicePrefix != "" || q.View == DeviceView {
+		return schemas.TierRegion
+	}
+	return schemas.TierCenter
+}
+
+// stream is where the tier writes what it knows.
+func (q *Query) stream() string {
+	if q.Tier == schemas.TierCenter {
+		return schemas.StreamCenterOutbox
+	}
+	return schemas.StreamRegionOutbox
+}
+
+// wants reports whether a revision belongs to the answer, its timing aside.
+func (q *Query) wants(w *schemas.Window) bool {
+	if w.End <= q.From || w.Start >= q.To || q.Tenant != "" && w.Key.Tenant != q.Tenant {
+		return false
+	}
+	view, late := cutLate(w.View)
+	if late != q.Late || q.View != "" && view != q.View {
+		return false
+	}
+	return (q.Metric == "" || dim(w, metricDim) == q.Metric) &&
+		(q.Device == "" || dim(w, deviceDim) == q.Device) &&
+		(q.DevicePrefix == "" || strings.HasPrefix(dim(w, deviceDim), q.DevicePrefix))
+}
+
+// cutLate splits the name of a view from the mark of late totals.
+func cutLate(view string) (name string, late bool) {
+	return strings.CutPrefix(view, schemas.LateView(""))
+}
+
+// dim is the value of a dimension, empty where the view does not group by it.
+func dim(w *schemas.Window, name string) string {
+	if i := slices.Index(w.Dims, name); i >= 0 {
+		return w.Key.Values[i]
+	}
+	return ""
+}
+
+// params reads typed parameters; the first failure sticks.
+type params struct {
+	values url.Values
+	now    int64
+	err    error
+}
+
+// questionError says that a question cannot be answered as it was put.
+type questionError struct{ error }
+
+func (p *params) fail(name, value, want string) {
+	if p.err == nil {
+		p.err = questionError{fmt.Errorf("%s %.100q: use %s", name, value, want)}
+	}
+}
+
+func (p *params) bool(name string) bool {
+	s := p.values.Get(name)
+	v, err := strconv.ParseBool(s)
+	if s != "" && err != nil {
+		p.fail(name, s, "true or false")
+	}
+	return v
+}
+
+func (p *params) count(name string) int {
+	s := p.values.Get(name)
+	v, err := strconv.ParseUint(s, 10, 31)
+	if s != "" && err != nil {
+		p.fail(name, s, "a number from 0")
+	}
+	return int(v)
+}
+
+// time reads an event time: RFC 3339, Unix nanoseconds, or a duration before now.
+func (p *params) time(name string, otherwise int64) int64 {
+	s := p.values.Get(name)
+	if s == "" {
+		return otherwise
+	}
+	if ns, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return ns
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		return p.now - int64(d.Abs())
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && t.Year() >= 1970 && t.Year() <= 2261 {
+		return t.UnixNano()
+	}
+	p.fail(name, s, `RFC 3339 like "2026-11-21T10:00:00Z", Unix nanoseconds, or a duration before now like "10m"`)
+	return otherwise
+}

@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"weir/schemas"
+)
+
+// Config is fixed for the life of a Service. Zero values take the default named
+// with the field.
+type Config struct {
+	// Agents are the logical agents of this process, in the order that
+	// schemas.AgentOf places devices on. Fixed for a data folder.
+	Agents []string
+	// MQTT is the address of the MQTT listener; port 0 takes a free one. Empty: none.
+	MQTT string
+	// MaxConnections bounds MQTT connections; one more is closed at once. Default 20,000.
+	MaxConnections int
+	// ConnectWithin is how long an MQTT connection may take to say who it is. Default 5 s.
+	ConnectWithin time.Duration
+	// JournalShare is an agent's share of the journal in bytes. At 90 % of it the
+	// agent takes no more. 0: no limit.
+	JournalShare int64
+	// FrameBytes is the size at which a frame is cut. Default 256 KiB; far above
+	// it a frame no longer fits the server's largest message.
+	FrameBytes int
+	// PendingFrames bounds the frames of an agent that wait for the one in flight.
+	// Beyond it MQTT connections are not read on. Default 4.
+	PendingFrames int
+	// Prompt and Patient are how long a frame collects where somebody waits for
+	// an answer, and where nobody does. Defaults 20 ms and 100 ms.
+	Prompt, Patient time.Duration
+	// TickEvery is the least time between ticks while records come; IdleTickEvery
+	// while none do. Defaults 250 ms and 1 s.
+	TickEvery, IdleTickEvery time.Duration
+	// DrainTimeout bounds what is still written after the context ended. Default 5 s.
+	DrainTimeout time.Duration
+}
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	orDefault(&c.MaxConnections, 20_000)
+	orDefault(&c.ConnectWithin, 5*time.Second)
+	orDefault(&c.FrameBytes, 256<<10)
+	orDefault(&c.PendingFrames, 4)
+	orDefault(&c.Prompt, 20*time.Millisecond)
+	orDefault(&c.Patient, 100*time.Millisecond)
+	orDefault(&c.TickEvery, 250*time.Millisecond)
+	orDefault(&c.IdleTickEvery, time.Second)
+	orDefault(&c.DrainTimeout, 5*time.Second)
+	return c
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Validate says everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Agents) == 0 {
+		errs = append(errs, errors.New("agents: none named"))
+	}
+	for _, a := range c.Agents {
+		errs = append(errs, schemas.CheckName("agent", a))
+	}
+	if c.JournalShare < 0 || c.FrameBytes < 0 || c.FrameBytes > 512<<10 || c.MaxConnections < 0 {
+		errs = append(errs, fmt.Errorf("journal share %d, frame bytes %d, connections %d: want no negative number and frames up to 512 KiB", c.JournalShare, c.FrameBytes, c.MaxConnections))
+	}
+	return errors.Join(errs...)
+}
+
+// Rules judge readings. They are what policy may set for one tenant.
+type Rules struct {
+	Format    Format // the only payload format taken; AnyFormat: all
+	MaxFuture int64  // ns that an event time may be ahead of ingest time
+	Payload   int    // bytes of a message
+	Depth     int    // levels of objects and arrays
+	Readings  int    // readings in a message
+	Metrics   int    // records in a reading
+	Series    int    // metrics of a device; more of them share weir.overflow
+}
+
+// Settings are what policy may change while running. A Settings in use is never
+// written to.
+type Settings struct {
+	Rules   Rules             // of tenants without their own
+	Tenant  map[string]*Rules // whole rules of single tenants
+	Tenants int               // how many tenants may exist
+	Devices int               // how many devices an agent remembers
+}
+
+// DefaultSettings are safe on a small machine.
+func DefaultSettings() Settings {
+	return Settings{
+		Rules: Rules{
+			MaxFuture: int64(5 * time.Second), Payload: 64 << 10, Depth: 8,
+			Readings: 1000, Metrics: 256, Series: 256,
+		},
+		Tenants: 100,
+		Devices: 50_000,
+	}
+}
+
+// Validate says everything that is wrong with the settings.
+func (s Settings) Validate() error {
+	errs := []error{s.Rules.validate("limits")}
+	for name, r := range s.Tenant {
+		errs = append(errs, schemas.CheckName("tenant", name), r.validate("tenant "+name))
+	}
+	if s.Tenants < 1 || s.Devices < 1 {
+		errs = append(errs, fmt.Errorf("limits: %d tenants, %d devices: want at least 1", s.Tenants, s.Devices))
+	}
+	return errors.Join(errs...)
+}
+
+// maxPayload is the largest payload that any tenant may be allowed: what it
+// turns into must fit a frame.
+const maxPayload = 256 << 10
+
+func (r Rules) validate(whose string) error {
+	switch {
+	case r.MaxFuture < 0:
+		return fmt.Errorf("%s: max_future %v is negative", whose, time.Duration(r.MaxFuture))
+	case r.Payload < 1 || r.Payload > maxPayload:
+		return fmt.Errorf("%s: payload of %d bytes: want 1 to %d", whose, r.Payload, maxPayload)
+	case r.Depth < 2 || r.Depth > 64:
+		return fmt.Errorf("%s: depth %d: want 2 to 64", whose, r.Depth)
+	case r.Readings < 1 || r.Metrics < 1 || r.Series < 1:
+		return fmt.Errorf("%s: %d readings, %d metrics, %d series: want at least 1", whose, r.Readings, r.Metrics, r.Series)
+	case r.Format != AnyFormat && r.Format != JSON && r.Format != Msgpack:
+		return fmt.Errorf("%s: format %q: want json or msgpack", whose, r.Format)
+	}
+	return nil
+}
+
+// of is the rules of a tenant.
+func (s *Settings) of(tenant string) *Rules {
+	if r, ok := s.Tenant[tenant]; ok {
+		return r
+	}
+	return &s.Rules
+}

@@ -1,0 +1,62 @@
+// Package ingest turns bytes from connections into readings, applies rules and
+// limits, and journals frames of them for the logical agents of this process.
+//
+//	s, err := ingest.New(ingest.Config{Agents: []string{"a1"}, MQTT: "127.0.0.1:1883"},
+//		ingest.Deps{Log: bus, Telemetry: …, Park: bus.Publish, Used: …, Users: …, Logger: …})
+//	go s.Run(ctx)                                  // resumes the journals, then waits for a policy
+//	err = s.SetConfig(ctx, schemas.Config{…}, ingest.DefaultSettings()) // journals it; the first call opens the listeners
+//	<-s.Ready(); s.Addr(); s.Status(); s.Devices() // at any time
+//
+// A Subscriber is the bus with its requests turned into messages:
+//
+//	func (t telemetry) Subscribe(subject string, pending int, handle func(ingest.Message)) (func(), error) {
+//		return t.bus.Subscribe(subject, pending, func(r bus.Request) {
+//			m := ingest.Message{Subject: r.Subject, Data: r.Data}
+//			if r.WantsReply() {
+//				m.Reply = r.Reply
+//			}
+//			handle(m)
+//		})
+//	}
+//
+// In: MQTT 3.1.1 and 5 at QoS 0 and 1 on a listener of its own; NATS publishes
+// and requests on tel.>; policy documents. docs/readings.md is the reference of
+// what devices send and get back.
+//
+// Out: frames on weir.journal.<agent>; a PUBACK or a reply per message that
+// somebody waits for; samples of refused messages on weir.parked.<agent>.<tenant>.
+//
+// Promises:
+//   - A positive answer is given after the frame is in the journal.
+//   - Every record that arrives has one outcome here: it is in a frame's columns,
+//     or in a frame's ledger rows with stage, outcome and reason (agent.book).
+//   - Frame numbers are dense, one frame of an agent is in flight, and a second
+//     writer is found out before it can do harm.
+//   - Ticks never step and never go back, over restarts too.
+//   - Identity comes from the subject or topic, and from what the connection's
+//     user is granted; never from a payload.
+//   - Memory is bounded under any input: payloads, nesting, devices, series,
+//     tenants, routes, connections, unacknowledged messages and waiting frames.
+//
+// A record is one metric of one reading. A payload that is refused as a whole
+// (undecodable, too large, too deep, too many readings, bad subject,
+// unsupported) is one record. A reading that is refused as a whole (bad time,
+// seq, boot or attributes, future, too many metrics, no values) is as many
+// records as it has good metrics, at least one; a bad metric name or value
+// refuses that record only. A name that comes twice in a reading is refused the
+// second time.
+//
+// Does not: window, deduplicate or route anything. What is in memory when the
+// process dies was not acknowledged and is in no count. Numbers of shed readings
+// are not noted: a full journal must not fill up with them.
+//
+// Goroutines, all joined by Run:
+//
+//	writer       one per agent; owns the frame in flight; until all is written
+//	listener     accepts MQTT connections; until Run's context ends
+//	connection   two per MQTT connection, reading it; until it closes
+//	postman      four, writing PUBACKs; until the connections are closed
+//	hurry        one, closing connections that take no PUBACKs
+//
+// Messages over NATS are taken on the subscriber's goroutine.
+package ingest

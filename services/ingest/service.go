@@ -1,0 +1,173 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/schemas"
+)
+
+// Service takes readings for the logical agents of one process.
+type Service struct {
+	cfg      Config
+	deps     Deps
+	logger   *slog.Logger
+	agents   []*agent
+	writers  []*writer
+	router   *router
+	park     *park
+	mqtt     *mqttFront
+	decoders sync.Pool
+	settings atomic.Pointer[Settings]
+	messages messageCounts
+
+	policy     chan struct{} // closed at the first SetConfig
+	policyOnce sync.Once
+	configMu   sync.Mutex    // one SetConfig at a time
+	ready      chan struct{} // closed when devices are accepted
+	stopping   chan struct{} // closed when no more is taken
+}
+
+// New makes a service that does nothing until Run.
+func New(cfg Config, deps Deps) (*Service, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configure ingest: %w", err)
+	}
+	if deps.Log == nil {
+		return nil, errors.New("configure ingest: no journal to write to")
+	}
+	s := &Service{
+		cfg: cfg.withDefaults(), deps: deps, logger: deps.Logger,
+		policy: make(chan struct{}), ready: make(chan struct{}), stopping: make(chan struct{}),
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	s.decoders.New = func() any { return new(decoder) }
+	for _, name := range cfg.Agents {
+		s.addAgent(name)
+	}
+	s.router = newRouter(s.agents)
+	s.park = &park{publish: deps.Park, logger: s.logger}
+	s.mqtt = newMQTT(s)
+	return s, nil
+}
+
+func (s *Service) addAgent(name string) {
+	a := newAgent(name, &s.cfg)
+	w := &writer{agent: a, log: s.deps.Log, subject: schemas.Journal(name), logger: s.logger}
+	if s.deps.Used != nil {
+		w.used = func() int64 { return s.deps.Used(name) }
+	}
+	s.agents, s.writers = append(s.agents, a), append(s.writers, w)
+}
+
+// Run resumes the journals, waits for the first SetConfig, accepts devices until
+// ctx ends, and then writes what it has taken before it returns nil. An error
+// means that it cannot go on; what was taken and is not in the journal has not
+// been acknowledged. Run is called once.
+func (s *Service) Run(ctx context.Context) error {
+	for _, w := range s.writers {
+		if err := w.resume(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
+	failed := make(chan error, len(s.writers)+1)
+	var writers sync.WaitGroup
+	for _, w := range s.writers {
+		writers.Go(func() {
+			if err := w.run(writing); err != nil {
+				failed <- err
+				cancel()
+			}
+		})
+	}
+	if err := s.accept(ctx); err != nil {
+		failed <- err
+	}
+	timer := time.AfterFunc(s.cfg.DrainTimeout, stopWriting)
+	defer timer.Stop()
+	for _, a := range s.agents {
+		a.close()
+	}
+	writers.Wait()
+	select {
+	case err := <-failed: // the first: others follow from it
+		return err
+	default:
+		return nil
+	}
+}
+
+// accept lets devices in until ctx ends, and returns when none is left.
+func (s *Service) accept(ctx context.Context) error {
+	select {
+	case <-s.policy:
+	case <-ctx.Done():
+		return nil
+	}
+	if s.deps.Telemetry != nil {
+		stop, err := s.deps.Telemetry.Subscribe(schemas.TelemetryAll, natsPending, s.onNATS)
+		if err != nil {
+			return fmt.Errorf("accept devices over NATS: %w", err)
+		}
+		defer stop()
+	}
+	if s.cfg.MQTT != "" {
+		if err := s.mqtt.open(); err != nil {
+			return err
+		}
+		defer s.mqtt.close()
+	}
+	close(s.ready)
+	<-ctx.Done()
+	close(s.stopping)
+	return nil
+}
+
+// Ready is closed once devices are accepted and acknowledged.
+func (s *Service) Ready() <-chan struct{} { return s.ready }
+
+// Addr is the address of the MQTT listener; nil before Ready or without one.
+func (s *Service) Addr() net.Addr { return s.mqtt.addr() }
+
+// SetConfig puts a policy document into the journal of every agent and the
+// settings drawn from it into force. It returns when the document is journaled
+// everywhere: records accepted after that are behind it. Run opens the listeners
+// after the first call and must be running for any call to return.
+func (s *Service) SetConfig(ctx context.Context, c schemas.Config, set Settings) error {
+	if err := set.Validate(); err != nil {
+		return fmt.Errorf("configure ingest with revision %d: %w", c.Revision, err)
+	}
+	s.configMu.Lock()
+	defer s.configMu.Unlock()
+	done := make(confirmation, len(s.agents))
+	for _, a := range s.agents {
+		a.configure(c, done, time.Now())
+	}
+	s.settings.Store(&set)
+	for range s.agents {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("journal policy revision %d: %w", c.Revision, ctx.Err())
+		}
+	}
+	s.policyOnce.Do(func() { close(s.policy) })
+	return nil
+}
+
+// confirmation hears of frames that are in the journal.
+type confirmation chan struct{}
+
+func (c confirmation) answer(*answer) { c <- struct{}{} }

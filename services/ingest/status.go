@@ -1,0 +1,124 @@
+package ingest
+
+import (
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"weir/schemas"
+)
+
+// Status is what ingest did since it started.
+type Status struct {
+	Ready    bool
+	Agents   []AgentStatus
+	Tenants  int
+	Messages []MessageCount
+	MQTT     MQTTStatus
+}
+
+// AgentStatus counts records of one agent.
+type AgentStatus struct {
+	Agent     string
+	N         uint64 // number of the last frame, over all runs
+	Frames    uint64 // written in this run
+	Bytes     uint64 // of these
+	Arrived   uint64 // records, good and bad
+	Taken     uint64 // records put into frames
+	Journaled uint64 // records in frames that are in the journal
+	Ignored   uint64 // fields that are neither metrics nor reserved
+	Overflow  uint64 // records counted under OverflowMetric
+	Devices   int    // remembered
+	Full      bool   // the journal is at 90 % of the agent's share
+	Rejected  map[schemas.Reason]uint64
+	Shed      map[schemas.Reason]uint64
+}
+
+// MessageCount is how many messages came in one way.
+type MessageCount struct {
+	Protocol string // mqtt or nats
+	QoS      string // "0", "1"; "publish", "request"
+	N        uint64
+}
+
+// MQTTStatus counts connections.
+type MQTTStatus struct {
+	Connections int64  // open now
+	Accepted    uint64 // in all
+	Refused     uint64 // by limits, credentials or a client id in use
+	QoS2        uint64 // publishes with QoS 2, which end their connection
+	Oversize    uint64 // packets too large to read, which end their connection
+	Dropped     uint64 // connections that did not read their answers
+}
+
+// DeviceStatus is what ingest remembers of a device.
+type DeviceStatus struct {
+	Tenant, Device, Agent string
+	First, Last           time.Time // ingest time
+	Records               uint64
+	Numbered              bool // its last reading had a number
+	Rejected              map[schemas.Reason]uint64
+}
+
+type messageCounts struct{ mqtt0, mqtt1, natsPublish, natsRequest atomic.Uint64 }
+
+func (c *messageCounts) rows() []MessageCount {
+	return []MessageCount{
+		{"mqtt", "0", c.mqtt0.Load()},
+		{"mqtt", "1", c.mqtt1.Load()},
+		{"nats", "publish", c.natsPublish.Load()},
+		{"nats", "request", c.natsRequest.Load()},
+	}
+}
+
+// Status is a consistent picture per agent.
+func (s *Service) Status() Status {
+	st := Status{Tenants: s.router.count(), Messages: s.messages.rows(), MQTT: s.mqtt.status()}
+	select {
+	case <-s.ready:
+		st.Ready = true
+	default:
+	}
+	for _, a := range s.agents {
+		st.Agents = append(st.Agents, a.snapshot())
+	}
+	return st
+}
+
+func (a *agent) snapshot() AgentStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := a.status
+	st.Rejected, st.Shed = maps.Clone(st.Rejected), maps.Clone(st.Shed)
+	st.Devices, st.Full = len(a.devices.byKey), a.full
+	return st
+}
+
+// Devices lists the devices that ingest remembers, in no order.
+func (s *Service) Devices() []DeviceStatus {
+	var all []DeviceStatus
+	for _, a := range s.agents {
+		all = append(all, a.listDevices()...)
+	}
+	return all
+}
+
+func (a *agent) listDevices() []DeviceStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]DeviceStatus, 0, len(a.devices.byKey))
+	for k, d := range a.devices.byKey {
+		list = append(list, DeviceStatus{
+			Tenant: k.tenant, Device: k.device, Agent: a.name,
+			First: time.Unix(0, d.first).UTC(), Last: time.Unix(0, d.last).UTC(),
+			Records: d.records, Numbered: d.numbered, Rejected: maps.Clone(d.rejected),
+		})
+	}
+	return list
+}
+
+func (r *router) count() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.tenants)
+}

@@ -1,0 +1,51 @@
+package ingest
+
+import (
+	"time"
+
+	"weir/schemas"
+)
+
+// take is the way of every message: decode, judge, and into the agent's batch.
+// It never blocks. With shed set its good records are shed. It reports false if
+// the service takes no more, and then counts nothing.
+func (s *Service) take(in *arrival, shed bool) bool {
+	in.now = time.Now()
+	set := s.settings.Load()
+	r := in.route
+	d := s.decoders.Get().(*decoder)
+	defer s.decoders.Put(d)
+	var m *message
+	rules := set.of(r.tenant)
+	switch {
+	case in.fault != "":
+		m = d.unread(in.fault, "%s", in.detail)
+	case r.bad:
+		m = d.unread(schemas.BadSubject, "subject %.200q: want tel.<tenant>.<device>.<signal> with the sender's own names", r.subject)
+	case r.signal != schemas.Metrics:
+		m = d.unread(schemas.Unsupported, "signal %s: only metrics are taken", r.signal)
+	default:
+		m = d.decode(in.payload, rules, in.now.UnixNano())
+	}
+	if !r.bad && !s.router.admit(r, set.Tenants) {
+		m = s.turnAway(in, d, set)
+	}
+	if !r.agent.add(in, m, set, rules, shed) {
+		return false
+	}
+	if m.detail != "" {
+		s.park.offer(in, m)
+	}
+	return true
+}
+
+// turnAway refuses a message of one tenant too many.
+func (s *Service) turnAway(in *arrival, d *decoder, set *Settings) *message {
+	m := &d.message
+	n := m.records()
+	m.clear()
+	m.fault, m.detail = "", ""
+	m.refuse(schemas.TenantLimit, n, 0, "tenant %s would be one more than %d", in.route.tenant, set.Tenants)
+	in.route = s.router.nowhere(in.route.subject)
+	return m
+}

@@ -1,0 +1,170 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// numbers is a language for tests: documents are objects of numbers; "size" is
+// needed and positive, and "size" and "cap" may not be equal.
+var numbers = Language{BuiltIn: []byte(`{"size":1}`), Merge: mergeNumbers, Check: checkNumbers}
+
+func mergeNumbers(document, layer []byte) ([]byte, error) {
+	var d, l map[string]int64
+	if err := errors.Join(json.Unmarshal(document, &d), json.Unmarshal(layer, &l)); err != nil {
+		return nil, err
+	}
+	maps.Copy(d, l)
+	return json.Marshal(d)
+}
+
+func checkNumbers(document []byte) (Whole, error) {
+	var d map[string]int64
+	if err := json.Unmarshal(document, &d); err != nil {
+		return Whole{}, err
+	}
+	if d["size"] <= 0 || d["size"] == d["cap"] {
+		return Whole{}, fmt.Errorf("size: %d is not positive or equals cap %d", d["size"], d["cap"])
+	}
+	return Whole{Document: document, Lengths: []int64{d["size"]}, NotUntil: d["from"]}, nil
+}
+
+// step is one revision; the revision is its place, from 1.
+type step struct {
+	key, document string // "": deleted
+	changed       string // agents, joined by a space
+	refused       string // part of the error; "": taken
+}
+
+func TestDesired(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		steps []step
+		want  map[string]string // agent: revision and document
+	}{
+		{"what is built in", nil, map[string]string{"a": `0 {"size":1}`}},
+		{"default for all", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+		}, map[string]string{"a": `1 {"size":10}`, "b": `1 {"size":10}`}},
+		{"a layer of one agent", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "agent.a", document: `{"cap":3}`, changed: "a"},
+			{key: "default", document: `{"size":20}`, changed: "a b"},
+		}, map[string]string{"a": `3 {"cap":3,"size":20}`, "b": `3 {"size":20}`}},
+		{"a layer before the default", []step{
+			{key: "agent.a", document: `{"cap":3}`, changed: "a"},
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+		}, map[string]string{"a": `2 {"cap":3,"size":10}`, "b": `2 {"size":10}`}},
+		{"deleting a layer", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "agent.a", document: `{"cap":3}`, changed: "a"},
+			{key: "agent.a", changed: "a"},
+		}, map[string]string{"a": `3 {"size":10}`, "b": `1 {"size":10}`}},
+		{"an invalid default", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "default", document: `{"size":-1}`, refused: "size: -1"},
+			{key: "agent.a", document: `{"cap":3}`, changed: "a"},
+		}, map[string]string{"a": `3 {"cap":3,"size":10}`, "b": `1 {"size":10}`}},
+		{"no JSON", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "default", document: `{`, refused: "default revision 2"},
+		}, map[string]string{"a": `1 {"size":10}`, "b": `1 {"size":10}`}},
+		{"an invalid layer", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "agent.a", document: `{"size":0}`, refused: "agent.a revision 2"},
+			{key: "default", document: `{"size":20}`, changed: "a b"},
+		}, map[string]string{"a": `3 {"size":20}`, "b": `3 {"size":20}`}},
+		{"a default that does not go with a layer", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "agent.a", document: `{"cap":3}`, changed: "a"},
+			{key: "default", document: `{"size":3}`, changed: "b", refused: "below agent.a"},
+		}, map[string]string{"a": `2 {"cap":3,"size":10}`, "b": `3 {"size":3}`}},
+		{"deleting the default", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "agent.a", document: `{"cap":3}`, changed: "a"},
+			{key: "default", changed: "a b"},
+		}, map[string]string{"a": `3 {"cap":3,"size":1}`, "b": `3 {"size":1}`}},
+		{"deleting a default that a layer needs", []step{
+			{key: "default", document: `{"size":10}`, changed: "a b"},
+			{key: "agent.a", document: `{"cap":1}`, changed: "a"},
+			{key: "default", changed: "b", refused: "below agent.a"},
+		}, map[string]string{"a": `2 {"cap":1,"size":10}`, "b": `3 {"size":1}`}},
+		{"unknown keys", []step{
+			{key: "group.x", document: `{}`, refused: "unknown"},
+			{key: "agent.z", document: `{}`, refused: "no agent"},
+		}, map[string]string{"a": `0 {"size":1}`, "b": `0 {"size":1}`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newNumbers(t)
+			for i, s := range c.steps {
+				play(t, d, uint64(i+1), s)
+			}
+			for _, a := range d.agents {
+				got := fmt.Sprint(d.agent[a].revision, " ", string(d.agent[a].Document))
+				if want := c.want[a]; want != "" && got != want {
+					t.Errorf("agent %s: got %s, want %s", a, got, want)
+				}
+			}
+		})
+	}
+}
+
+func newNumbers(t interface{ Fatal(...any) }) *desired {
+	d, err := newDesired([]string{"a", "b"}, false, numbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func play(t *testing.T, d *desired, revision uint64, s step) {
+	t.Helper()
+	var document []byte
+	if s.document != "" {
+		document = []byte(s.document)
+	}
+	changed, err := d.put(s.key, revision, document)
+	if got := strings.Join(changed, " "); got != s.changed {
+		t.Errorf("revision %d changed %q, want %q", revision, got, s.changed)
+	}
+	if (err != nil) != (s.refused != "") || err != nil && !strings.Contains(err.Error(), s.refused) {
+		t.Errorf("revision %d: error %v, want %q", revision, err, s.refused)
+	}
+}
+
+func TestAgentsThatShareADocument(t *testing.T) {
+	d := newNumbers(t)
+	d.shared = true
+	play(t, d, 1, step{key: "agent.a", document: `{"cap":3}`, refused: "share"})
+	play(t, d, 2, step{key: "default", document: `{"size":3}`, changed: "a b"})
+}
+
+// TestDesiredIsAlwaysValid puts anything and wants every agent to have a valid
+// document with a revision that never goes back.
+func TestDesiredIsAlwaysValid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := newNumbers(t)
+		before := map[string]uint64{}
+		for revision := range uint64(rapid.IntRange(0, 30).Draw(t, "edits")) {
+			key := rapid.SampledFrom([]string{"default", "agent.a", "agent.b"}).Draw(t, "key")
+			document := rapid.SampledFrom([]string{"", "{", `{"size":1}`, `{"size":2}`, `{"cap":1}`, `{"cap":2}`, `{"size":0}`}).Draw(t, "document")
+			var value []byte
+			if document != "" {
+				value = []byte(document)
+			}
+			_, _ = d.put(key, revision+1, value)
+			for name, e := range d.agent {
+				if _, err := numbers.Check(e.Document); err != nil || e.revision < before[name] {
+					t.Fatalf("agent %s after %s %q: %+v, %v", name, key, document, e, err)
+				}
+				before[name] = e.revision
+			}
+		}
+	})
+}
