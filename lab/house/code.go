@@ -68,8 +68,10 @@ func findHiddenStarts(t *Tree, report report) {
 	}
 }
 
-// findSleeps reports time.Sleep in tests, except inside a synctest bubble, where it moves fake time.
+// findSleeps reports time.Sleep in tests, except where it moves fake time: inside a call of synctest.Test or of a helper
+// of the package that calls it, and in helpers whose comment says that they run in a bubble.
 func findSleeps(t *Tree, report report) {
+	helpers := bubbleHelpers(t)
 	for _, f := range t.goFiles {
 		if !f.test {
 			continue
@@ -77,13 +79,13 @@ func findSleeps(t *Tree, report report) {
 		timeName, bubbleName := importName(f.syntax, "time"), importName(f.syntax, "testing/synctest")
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
+			case *ast.FuncDecl:
+				return !strings.Contains(n.Doc.Text(), "bubble")
 			case *ast.CallExpr:
-				fun, ok := n.Fun.(*ast.SelectorExpr)
-				if !ok {
-					return true
+				if id, ok := n.Fun.(*ast.Ident); ok && helpers[path.Dir(f.name)+"."+id.Name] {
+					return false
 				}
-				name, ok := selected(fun, bubbleName)
-				return !ok || name != "Test"
+				return !callsBubble(n, bubbleName)
 			case *ast.SelectorExpr:
 				if name, ok := selected(n, timeName); ok && name == "Sleep" {
 					report(t.at(n), "uses time.Sleep")
@@ -92,6 +94,39 @@ func findSleeps(t *Tree, report report) {
 			return true
 		})
 	}
+}
+
+func callsBubble(n *ast.CallExpr, bubbleName string) bool {
+	fun, ok := n.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	name, ok := selected(fun, bubbleName)
+	return ok && name == "Test"
+}
+
+// bubbleHelpers are the functions of test files, as folder.name, that hand a function to synctest.Test.
+func bubbleHelpers(t *Tree) map[string]bool {
+	helpers := map[string]bool{}
+	for _, f := range t.goFiles {
+		bubbleName := importName(f.syntax, "testing/synctest")
+		if !f.test || bubbleName == "" {
+			continue
+		}
+		for _, d := range f.syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || strings.HasPrefix(fn.Name.Name, "Test") {
+				continue
+			}
+			ast.Inspect(fn, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok && callsBubble(call, bubbleName) {
+					helpers[path.Dir(f.name)+"."+fn.Name.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	return helpers
 }
 
 // goVersion is what every go.mod says; a toolchain line is not wanted.

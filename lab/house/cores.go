@@ -21,6 +21,13 @@ var shells = []string{
 	"services/*/listener.go", // a socket that devices or people connect to
 	"services/ingest/mqtt.go",
 	"services/ingest/nats.go",
+	"services/ingest/conn.go",     // deadlines of a connection
+	"services/ingest/puback.go",   // writes to connections
+	"services/ingest/take.go",     // stamps arrivals
+	"services/ingest/writer.go",   // frames, by the clock
+	"services/ingest/park.go",     // logs what cannot be kept
+	"services/ingest/loglimit.go", // wraps a logger
+	"services/ingest/deps.go",     // names what the shell is given
 	"services/*/http.go",
 }
 

@@ -41,6 +41,7 @@ func newMemLog() *memLog {
 	return &memLog{last: map[string]uint64{}, frames: map[string][][]byte{}, keep: true}
 }
 
+// Append is called in a bubble where it takes its time.
 func (l *memLog) Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error) {
 	if l.delay > 0 {
 		time.Sleep(l.delay)
