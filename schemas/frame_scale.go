@@ -68,7 +68,7 @@ func (s scale) readWide(r *reader) float64 {
 // chooseScales gives each string of the frame its scale as a metric. Memory of
 // into is reused.
 func chooseScales(into []scale, f *Frame) []scale {
-	into = append(into[:0], make([]scale, len(f.Strings))...)
+	into = zeros(into, len(f.Strings))
 	for _, m := range f.Metric {
 		into[m] = 1
 	}

@@ -1,5 +1,10 @@
 package schemas
 
+import (
+	"slices"
+	"strings"
+)
+
 // Timing says which revision of a window this is, in the Dataflow model's words.
 type Timing uint8
 
@@ -80,7 +85,20 @@ type Exemplar struct {
 
 // LateView is the view that holds the late totals of a view: one window per key
 // and event hour with the records that came too late for that view.
-func LateView(view string) string { return "late:" + view }
+func LateView(view string) string { return latePrefix + view }
+
+const latePrefix = "late:"
+
+// CutLate is the inverse of LateView; late is false for any other view.
+func CutLate(view string) (name string, late bool) { return strings.CutPrefix(view, latePrefix) }
+
+// Dim is the key's value of a dimension, empty where the view does not group by it.
+func (w *Window) Dim(name string) string {
+	if i := slices.Index(w.Dims, name); i >= 0 {
+		return w.Key.Values[i]
+	}
+	return ""
+}
 
 // Early is what one series did in one second of agent time: not cumulative, not
 // a revision. It stays at the edge, for detection and screens.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 )
 
 // errShort says that bytes end before the value they promise.
@@ -173,6 +174,13 @@ func appendBytes(b, v []byte) []byte {
 func appendString(b []byte, v string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(v)))
 	return append(b, v...)
+}
+
+// zeros is n zeros in the memory of s, where it is enough.
+func zeros[T any](s []T, n int) []T {
+	s = slices.Grow(s[:0], n)[:n]
+	clear(s)
+	return s
 }
 
 func bit(v bool) uint64 {

@@ -116,6 +116,7 @@ func (f *Fold) groupOf(v *View, key schemas.Key, dev *device) *group {
 		}
 	}
 	g.view, g.spec = v, v.Spec
+	g.spec.Carry = v.Counter
 	return g
 }
 
@@ -142,6 +143,9 @@ func (g *group) add(f *Fold, s *series, p schemas.Point, watermark int64) bool {
 		_ = acc.sk.Configure(g.view.Sketch) // a validated configuration on an empty sketch
 	}
 	acc.add(p)
+	if g.view.Counter {
+		acc.counter().Add(p.Time, p.Value, p.ID, watermark)
+	}
 	if watermark > p.Time && watermark >= windowEnd(&g.spec, p.Time) {
 		acc.late++
 	}

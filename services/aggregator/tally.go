@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"weir/pkg/sketch"
+	"weir/pkg/window"
 	"weir/schemas"
 	"weir/services/internal/fold"
 )
@@ -15,14 +16,18 @@ type tally struct {
 	digest uint64
 	first  schemas.Point
 	last   schemas.Point
-	late   uint64 // records that came after the device or agent watermark had passed their window's end
-	seen   bitset // devices in it; only where the key does not hold the device
+	count  *window.Counter // only in counter views: the samples that the increase is worked out from
+	late   uint64          // records that came after the device or agent watermark had passed their window's end
+	seen   bitset          // devices in it; only where the key does not hold the device
 }
 
 // Reset empties the tally and keeps its memory.
 func (a *tally) Reset() {
 	a.sk.Reset()
-	*a = tally{sk: a.sk, seen: a.seen[:0]}
+	if a.count != nil {
+		a.count.Reset()
+	}
+	*a = tally{sk: a.sk, count: a.count, seen: a.seen[:0]}
 }
 
 // Merge adds everything in from.
@@ -38,6 +43,17 @@ func (a *tally) Merge(from *tally) {
 	a.late += from.late
 	a.first, a.last = earlier(a.first, from.first), later(a.last, from.last)
 	a.seen.or(from.seen)
+	if from.count != nil {
+		a.counter().Merge(from.count)
+	}
+}
+
+// counter is the tally's counter, made where there is none.
+func (a *tally) counter() *window.Counter {
+	if a.count == nil {
+		a.count = &window.Counter{}
+	}
+	return a.count
 }
 
 // add adds one record.
@@ -79,6 +95,9 @@ func appendTally(b []byte, a *tally) []byte {
 	for _, w := range a.seen {
 		b = binary.LittleEndian.AppendUint64(b, w)
 	}
+	if b = fold.AppendBool(b, a.count != nil); a.count != nil {
+		b = a.count.AppendBinary(b)
+	}
 	return b
 }
 
@@ -90,6 +109,9 @@ func readTally(a *tally, b []byte) ([]byte, error) {
 	a.late = r.Uint()
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		a.seen = append(a.seen, r.Fixed())
+	}
+	if r.Bool() {
+		r.Then(a.counter().Decode)
 	}
 	return r.B, r.Err
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"weir/pkg/sketch"
 	"weir/pkg/window"
 	"weir/schemas"
 	"weir/services/internal/fold"
@@ -109,11 +110,28 @@ func (f *Fold) revise(g *group, r window.Revision[tally]) {
 		First: r.Acc.first, Last: r.Acc.last, Sketch: f.out.Sketches[from:len(f.out.Sketches):len(f.out.Sketches)],
 		Digest: r.Acc.digest, LateCount: r.Acc.late, ClockError: f.in.Tick.Error, ConfigRev: f.revision(),
 	}
+	if g.view.Counter {
+		f.increase(&w, &r)
+	}
 	if g.dev == nil {
 		f.certify(&w, g, r.Acc.seen)
 	}
 	end := r.End
 	f.out.Put(w, g.view.Uplink == "", func(n uint64) { g.assign(end, n) })
+}
+
+// increase makes the window of a counter view: what the counter went up by is
+// its sum and its one value; count stays the number of records.
+func (f *Fold) increase(w *schemas.Window, r *window.Revision[tally]) {
+	var before *window.Counter
+	if r.Before != nil {
+		before = r.Before.count
+	}
+	w.Sum, _ = r.Acc.counter().Increase(before)
+	w.Min, w.Max = w.Sum, w.Sum
+	var one sketch.Sketch
+	one.Add(w.Sum)
+	w.Sketch, _ = one.AppendBinary(nil) // fails only for sketches that cannot exist here
 }
 
 // emitted books records that are now in an emitted revision.

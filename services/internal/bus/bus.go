@@ -6,8 +6,8 @@
 // errors classed by what a caller must do about them (errors.go).
 //
 // Promises: an append that returns nil is stored behind exactly the sequence
-// that was expected. A reader sees the messages of a stream in order, each once,
-// and says so when its start has been purged. Payloads are not interpreted.
+// that was expected. A reader sees the messages of a stream in order, each once.
+// Payloads are not interpreted.
 //
 // Limits: file streams with one replica; connections do not survive the death
 // of an embedded server.
@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,10 +29,12 @@ import (
 
 // Bus is a connection to a server. It is safe for concurrent use.
 type Bus struct {
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	prefix  string
-	dir     string // data folder of an embedded server whose metadata is synced by us; else empty
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	prefix string
+	dir    string // data folder of an embedded server whose metadata is synced by us; else empty
+
+	mu      sync.RWMutex
 	streams []schemas.Stream
 }
 
@@ -57,7 +60,9 @@ func (b *Bus) Ensure(ctx context.Context, streams []schemas.Stream) error {
 			return fmt.Errorf("make stream %s%s: %w", b.prefix, s.Name, err)
 		}
 	}
+	b.mu.Lock()
 	b.streams = append(b.streams, streams...)
+	b.mu.Unlock()
 	return b.syncMetadata()
 }
 
@@ -76,6 +81,8 @@ func (b *Bus) ensure(ctx context.Context, s schemas.Stream) error {
 
 // streamOf is the stream that stores a subject.
 func (b *Bus) streamOf(subject string) (string, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
 	for _, s := range b.streams {
 		for _, p := range s.Subjects {
 			if matches(p, subject) {
@@ -196,21 +203,21 @@ type Usage struct {
 
 // Usage reads a stream's state. With a subject pattern it counts messages by subject.
 func (b *Bus) Usage(ctx context.Context, stream, subjects string) (Usage, error) {
-	var opts []jetstream.StreamInfoOpt
-	if subjects != "" {
-		opts = append(opts, jetstream.WithSubjectFilter(subjects))
-	}
 	s, err := b.js.Stream(ctx, b.prefix+stream)
+	var i *jetstream.StreamInfo
 	if err == nil {
-		var i *jetstream.StreamInfo
-		if i, err = s.Info(ctx, opts...); err == nil {
-			return Usage{
-				Bytes: int64(i.State.Bytes), MaxBytes: i.Config.MaxBytes, Messages: i.State.Msgs,
-				FirstSeq: i.State.FirstSeq, LastSeq: i.State.LastSeq, LastTime: i.State.LastTime, Subjects: i.State.Subjects,
-			}, nil
+		i = s.CachedInfo() // asked for just now
+		if subjects != "" {
+			i, err = s.Info(ctx, jetstream.WithSubjectFilter(subjects))
 		}
 	}
-	return Usage{}, fmt.Errorf("read state of stream %s: %w", stream, class(err))
+	if err != nil {
+		return Usage{}, fmt.Errorf("read state of stream %s: %w", stream, class(err))
+	}
+	return Usage{
+		Bytes: int64(i.State.Bytes), MaxBytes: i.Config.MaxBytes, Messages: i.State.Msgs,
+		FirstSeq: i.State.FirstSeq, LastSeq: i.State.LastSeq, LastTime: i.State.LastTime, Subjects: i.State.Subjects,
+	}, nil
 }
 
 // Publish sends a message that nobody stores or answers.
@@ -221,8 +228,13 @@ func (b *Bus) Publish(subject string, data []byte) error {
 	return nil
 }
 
-// Ask sends a request and waits for one answer.
+// Ask sends a request and waits for one answer. ErrNone: nobody listens.
 func (b *Bus) Ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+	}
 	m, err := b.nc.RequestWithContext(ctx, subject, data)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return nil, fmt.Errorf("ask %s: %w", subject, ErrNone)

@@ -21,7 +21,7 @@ type Config struct {
 	Listen string // host:port for devices and tools; port 0 takes a free one; empty: none
 	Prefix string // of stream and bucket names
 
-	OperatorPassword string // for the command line and nats kv put; from the data folder
+	OperatorPassword string // for the command line and nats kv put; from the data folder; empty: there is no operator
 	Log              *slog.Logger
 }
 
@@ -53,28 +53,41 @@ func Embed(cfg Config) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := server.NewServer(opts)
-	if err != nil {
+	if e.srv, err = server.NewServer(opts); err != nil {
 		return nil, fmt.Errorf("make NATS server on %s: %w", cfg.Listen, err)
 	}
-	fatal := make(chan string, 1)
-	srv.SetLoggerV2(&serverLog{log: cfg.Log, fatal: fatal}, false, false, false)
-	go srv.Start()
-	if !srv.ReadyForConnections(30 * time.Second) {
-		defer srv.Shutdown()
-		select {
-		case why := <-fatal:
-			return nil, fmt.Errorf("start NATS server on %s: %s", cfg.Listen, why)
-		default:
-			return nil, fmt.Errorf("start NATS server on %s: not ready after 30 s", cfg.Listen)
-		}
+	if err := e.start(); err != nil {
+		e.srv.Shutdown()
+		e.srv.WaitForShutdown()
+		return nil, fmt.Errorf("start NATS server on %q with data in %s: %w", cfg.Listen, cfg.Dir, err)
 	}
-	e.srv = srv
 	if e.Bus, err = e.Connect("weir"); err != nil {
-		srv.Shutdown()
+		e.srv.Shutdown()
+		e.srv.WaitForShutdown()
 		return nil, err
 	}
 	return e, nil
+}
+
+// readyWithin bounds the start of a server, which reads its files.
+const readyWithin = 30 * time.Second
+
+// start waits until the server takes connections, or says why it cannot.
+func (e *Embedded) start() error {
+	fatal := make(chan string, 1)
+	e.srv.SetLoggerV2(&serverLog{log: e.cfg.Log, fatal: fatal}, false, false, false)
+	go e.srv.Start()
+	for began := time.Now(); !e.srv.ReadyForConnections(10 * time.Millisecond); {
+		select {
+		case why := <-fatal:
+			return errors.New(why)
+		default:
+		}
+		if time.Since(began) > readyWithin {
+			return fmt.Errorf("not ready after %v", readyWithin)
+		}
+	}
+	return nil
 }
 
 func (e *Embedded) options() (*server.Options, error) {
@@ -88,9 +101,11 @@ func (e *Embedded) options() (*server.Options, error) {
 		NoAuthUser: userAnon,
 		Users: []*server.User{
 			{Username: userService, Password: e.password},
-			{Username: UserOperator, Password: e.cfg.OperatorPassword},
 			{Username: userAnon, Permissions: anonymous()},
 		},
+	}
+	if e.cfg.OperatorPassword != "" {
+		o.Users = append(o.Users, &server.User{Username: UserOperator, Password: e.cfg.OperatorPassword})
 	}
 	if e.cfg.Listen == "" {
 		return o, nil
@@ -119,10 +134,14 @@ func anonymous() *server.Permissions {
 	}
 }
 
+// serviceInbox is where answers to services come. Anyone may listen on _INBOX,
+// and what readers get of a stream comes to an inbox.
+const serviceInbox = "_WEIR"
+
 // Connect opens another in-process connection.
 func (e *Embedded) Connect(name string) (*Bus, error) {
 	nc, err := nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(userService, e.password),
-		nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+		nats.Name(name), nats.CustomInboxPrefix(serviceInbox), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
 			subject := ""
 			if s != nil {
@@ -161,9 +180,9 @@ func (e *Embedded) Stop() {
 
 // Dial connects to a server elsewhere.
 func Dial(ctx context.Context, url, user, password, prefix string) (*Bus, error) {
-	opts := []nats.Option{nats.Name("weir"), nats.Timeout(5 * time.Second)}
+	opts := []nats.Option{nats.Name("weir"), nats.Timeout(askTimeout)}
 	if user != "" {
-		opts = append(opts, nats.UserInfo(user, password))
+		opts = append(opts, nats.UserInfo(user, password), nats.CustomInboxPrefix(serviceInbox))
 	}
 	nc, err := nats.Connect(url, opts...)
 	if err != nil {
@@ -180,10 +199,12 @@ type serverLog struct {
 }
 
 func (l *serverLog) Noticef(f string, v ...any) { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l *serverLog) Warnf(f string, v ...any)   { l.log.Warn("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l *serverLog) Errorf(f string, v ...any)  { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
-func (l *serverLog) Debugf(string, ...any)      {}
-func (l *serverLog) Tracef(string, ...any)      {}
+
+func (l *serverLog) Warnf(f string, v ...any) { l.log.Warn("nats-server: " + fmt.Sprintf(f, v...)) }
+
+func (l *serverLog) Errorf(f string, v ...any) { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
+func (l *serverLog) Debugf(string, ...any)     {}
+func (l *serverLog) Tracef(string, ...any)     {}
 
 func (l *serverLog) Fatalf(f string, v ...any) {
 	why := fmt.Sprintf(f, v...)

@@ -63,6 +63,8 @@ func (k *Bucket) Watch(ctx context.Context, ready func(), handle func(Entry)) er
 			return nil
 		case e, ok := <-w.Updates():
 			switch {
+			case !ok && ctx.Err() != nil:
+				return nil
 			case !ok:
 				return fmt.Errorf("watch bucket %s: ended by the server", k.name)
 			case e == nil:

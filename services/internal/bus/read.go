@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -17,19 +19,29 @@ type Message struct {
 	Pending uint64 // messages behind this one when it was sent
 }
 
+// What a reader asks the server for ahead of what it has handled. The bytes
+// leave room for the largest message.
+const (
+	aheadMessages = 2048
+	aheadBytes    = maxPayload + 1<<20
+)
+
 // Read hands the messages of a stream to handle, in order, from sequence from
 // on, until ctx ends (it returns nil) or handle or the stream fails. subjects
 // narrow what is read; none means all. It does not wait for new messages when
 // stopAtEnd is set: it returns nil after the last message there was when asked.
+// What was purged is passed over: the sequences of the messages tell.
 func (b *Bus) Read(ctx context.Context, stream string, from uint64, stopAtEnd bool, handle func(Message) error, subjects ...string) error {
+	end := uint64(math.MaxUint64)
 	if stopAtEnd {
 		u, err := b.Usage(ctx, stream, "")
 		if err != nil {
-			return err
+			return readError(ctx, stream, err)
 		}
 		if u.Messages == 0 || u.LastSeq < from {
 			return nil
 		}
+		end = u.LastSeq
 	}
 	c, err := b.js.OrderedConsumer(ctx, b.prefix+stream, jetstream.OrderedConsumerConfig{
 		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
@@ -38,33 +50,57 @@ func (b *Bus) Read(ctx context.Context, stream string, from uint64, stopAtEnd bo
 	if err != nil {
 		return readError(ctx, stream, err)
 	}
-	if stopAtEnd {
-		if i := c.CachedInfo(); i != nil && i.NumPending == 0 {
-			return nil
-		}
+	if i := c.CachedInfo(); stopAtEnd && i != nil && i.NumPending == 0 {
+		return nil
 	}
-	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(256, 8<<20))
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(aheadMessages, aheadBytes))
 	if err != nil {
 		return readError(ctx, stream, err)
 	}
 	defer it.Stop()
 	defer context.AfterFunc(ctx, it.Stop)()
-	for {
-		m, err := it.Next()
+	for more := true; more; {
+		m, err := next(ctx, c, it, stopAtEnd)
 		if err != nil {
 			return readError(ctx, stream, err)
+		}
+		if m == nil || m.Seq > end {
+			return nil
+		}
+		if err := handle(*m); err != nil {
+			return err
+		}
+		more = !stopAtEnd || m.Seq < end && m.Pending > 0
+	}
+	return nil
+}
+
+// quiet is how long a reader that stops at the end waits before it asks whether
+// what it waits for has been purged.
+const quiet = time.Second
+
+// next waits for a message. It is nil where stopAtEnd is set and none is left.
+func next(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContext, stopAtEnd bool) (*Message, error) {
+	var opts []jetstream.NextOpt
+	if stopAtEnd {
+		opts = append(opts, jetstream.NextMaxWait(quiet))
+	}
+	for {
+		m, err := it.Next(opts...)
+		if errors.Is(err, nats.ErrTimeout) {
+			if i, err := c.Info(ctx); err != nil || i.NumPending == 0 {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		meta, err := m.Metadata()
 		if err != nil {
-			return readError(ctx, stream, err)
+			return nil, err
 		}
-		msg := Message{Subject: m.Subject(), Seq: meta.Sequence.Stream, Data: m.Data(), Pending: meta.NumPending}
-		if err := handle(msg); err != nil {
-			return err
-		}
-		if stopAtEnd && meta.NumPending == 0 {
-			return nil
-		}
+		return &Message{Subject: m.Subject(), Seq: meta.Sequence.Stream, Data: m.Data(), Pending: meta.NumPending}, nil
 	}
 }
 

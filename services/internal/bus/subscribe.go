@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -16,9 +17,12 @@ type Request struct {
 }
 
 // WantsReply reports whether the sender waits for an answer. Only inboxes are
-// answered: a reply subject that names anything else could make this process
-// publish, with its own rights, where the sender may not.
-func (r Request) WantsReply() bool { return strings.HasPrefix(r.msg.Reply, nats.InboxPrefix) }
+// answered, whose names nobody can guess: a reply subject that names anything
+// else could make this process publish, with its own rights, where the sender
+// may not.
+func (r Request) WantsReply() bool {
+	return strings.HasPrefix(r.msg.Reply, nats.InboxPrefix) || strings.HasPrefix(r.msg.Reply, serviceInbox+".")
+}
 
 // Reply answers, with an optional header (key, value, key, value …).
 func (r Request) Reply(data []byte, header ...string) error {
@@ -34,8 +38,9 @@ func (r Request) Reply(data []byte, header ...string) error {
 }
 
 // Subscribe hands messages on a subject to handle, one at a time, until the
-// returned func is called. pendingBytes bounds what waits for handle; beyond it
-// messages are dropped by the client and logged by it as a slow consumer.
+// returned func is called; one that is being handled then may still be.
+// pendingBytes, at least 1, bounds what waits for handle; beyond it messages are
+// dropped by the client and logged by it as a slow consumer.
 func (b *Bus) Subscribe(subject string, pendingBytes int, handle func(Request)) (stop func(), err error) {
 	sub, err := b.nc.Subscribe(subject, func(m *nats.Msg) {
 		handle(Request{Subject: m.Subject, Data: m.Data, msg: m, nc: b.nc})
@@ -43,11 +48,20 @@ func (b *Bus) Subscribe(subject string, pendingBytes int, handle func(Request)) 
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
-	if err := sub.SetPendingLimits(-1, pendingBytes); err != nil {
+	stop = func() { _ = sub.Unsubscribe() }
+	if err = sub.SetPendingLimits(-1, pendingBytes); err == nil {
+		err = b.flush()
+	}
+	if err != nil {
+		stop()
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
-	if err := b.nc.Flush(); err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
-	}
-	return func() { _ = sub.Unsubscribe() }, nil
+	return stop, nil
+}
+
+// flush waits until the server has what was sent.
+func (b *Bus) flush() error {
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	return b.nc.FlushWithContext(ctx)
 }

@@ -220,6 +220,18 @@ func TestKilledInstance(t *testing.T) {
 	if _, err := os.Stat(entry); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its entry is still there: %v", err)
 	}
+
+	f := open(t, dir, fresh) // again on the same folder, and nobody has looked in between
+	if err := os.WriteFile(entry, []byte(dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Announce(datadir.Instance{PID: os.Getpid()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := datadir.Running(); len(got) != 1 {
+		t.Errorf("found %+v, wanted the living one once", got)
+	}
+	f.Close()
 	open(t, dir, fresh)
 	if _, err := os.Stat(filepath.Join(dir, "run.json")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its run.json is still there: %v", err)

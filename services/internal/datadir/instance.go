@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -54,7 +55,7 @@ func (f *Folder) index(pid int) {
 	if os.MkdirAll(dir, 0o700) != nil {
 		return
 	}
-	entry := filepath.Join(dir, strconv.Itoa(pid)+"-"+filepath.Base(f.Dir))
+	entry := filepath.Join(dir, entryPrefix(pid)+filepath.Base(f.Dir))
 	if os.WriteFile(entry, []byte(f.Dir), 0o600) == nil {
 		f.entry = entry
 	}
@@ -70,6 +71,9 @@ func (f *Folder) retract() error {
 	}
 	return nil
 }
+
+// entryPrefix begins the name of a process's entry in the index.
+func entryPrefix(pid int) string { return strconv.Itoa(pid) + "-" }
 
 // indexDir is where running instances of this user are listed, one file each
 // that holds the path of the data folder.
@@ -92,9 +96,11 @@ func Running() []Instance {
 		if err != nil {
 			continue
 		}
-		if i, err := ReadInstance(string(folder)); err == nil {
+		i, err := ReadInstance(string(folder))
+		switch {
+		case err == nil && strings.HasPrefix(e.Name(), entryPrefix(i.PID)):
 			all = append(all, i)
-		} else if errors.Is(err, ErrNotRunning) {
+		case err == nil, errors.Is(err, ErrNotRunning): // of a process that was killed, of this folder or another
 			_ = os.Remove(name)
 		}
 	}

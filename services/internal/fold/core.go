@@ -36,10 +36,19 @@ type Results struct {
 	Totals  []schemas.Total
 	Holes   []schemas.Hole
 
+	Finals []Final // for subscribers, once the commit is written; no part of it
+
 	// Assign tells the core which entry holds output i, for outputs whose
 	// Window.FirstN is 0: the first revision of a part. Numbers are known only when
 	// the results are cut into entries.
 	Assign func(i int, n uint64)
+}
+
+// Final is the whole value of a window that is final with this commit, for views
+// that are published.
+type Final struct {
+	Window    schemas.Window
+	Amendment bool // only what came after the core had passed the window by
 }
 
 // Output is one window to commit.

@@ -9,7 +9,8 @@
 // input gives the same commits, byte for byte, from any checkpoint. A commit is
 // written behind exactly the entry before it, or not at all. After a restart the
 // newest whole checkpoint is restored, the input behind it is folded again, and
-// commits that exist are made again and compared, not written.
+// commits that exist are made again and compared, not written. What a power cut
+// took from a stream is told and stepped over, never counted twice (lostinput.go).
 //
 // Goroutines: Run owns one reader and one goroutine per stage; it joins them.
 //

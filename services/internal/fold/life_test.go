@@ -105,7 +105,7 @@ func upTo(n int) (out []uint64) {
 	return out
 }
 
-// later lets so much time pass, and then what was due be done.
+// later, in a bubble, lets so much time pass, and then what was due be done.
 func later(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

@@ -94,6 +94,9 @@ func (s *Stage) commit(ctx context.Context, m Message, r *Results) error {
 			return err
 		}
 	}
+	if s.committed != nil && newest.N > s.out.durable && !was.end {
+		s.committed(s, r)
+	}
 	s.pos.n, s.pos.inFirst = newest.N, m.Seq+1
 	if known && (was.end || was.n > newest.N) {
 		s.pos.n = was.n // what is written stands, with its numbers

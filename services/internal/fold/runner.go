@@ -34,6 +34,10 @@ type Config struct {
 	Opened func(s *Stage)
 	// Seen is told of each message before it is queued; it may be nil.
 	Seen func(s *Stage, m Message)
+	// Committed is told of the results of each commit once it is written, in the
+	// stage's goroutine. A commit that is made again is not told, so a death right
+	// behind the writing means that it never is. It may be nil.
+	Committed func(s *Stage, r *Results)
 }
 
 // Runner reads a stream once and dispatches its messages to stages.
@@ -94,7 +98,7 @@ func (r *Runner) read(ctx context.Context, producers []string) error {
 
 func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	s := r.cfg.Make(producer)
-	s.input, s.output = r.cfg.Input, r.cfg.Output
+	s.input, s.output, s.committed = r.cfg.Input, r.cfg.Output, r.cfg.Committed
 	if err := s.Open(ctx); err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type Stage struct {
 	size          int    // at which entries and parts of checkpoints are cut, bytes
 	log           Log
 	slog          *slog.Logger
+	committed     func(*Stage, *Results) // set by the runner; nil: nobody wants to know
 
 	pos    position
 	newest []byte // the message pos.inLast, if one was applied since the start

@@ -177,14 +177,21 @@ func TestIncompleteRun(t *testing.T) {
 
 // TestMismatch: what is written stands, and the difference is told.
 func TestMismatch(t *testing.T) {
-	bubble(t, "another digest", func(t *testing.T, srv *server) {
+	mismatch(t, "shorter runs", func(a *adder) { a.keys = 1 })
+	mismatch(t, "other values in runs of the same length", func(a *adder) { a.keys-- })
+	mismatch(t, "longer runs", func(a *adder) { a.keys *= 3 })
+}
+
+// mismatch changes the core between two lives, as a change of the code may.
+func mismatch(t *testing.T, name string, change func(a *adder)) {
+	bubble(t, name, func(t *testing.T, srv *server) {
 		l := small.start(srv)
 		srv.feed(upTo(6)...)
 		l.crash()
 		written := srv.all(boxed)
 		other := small
 		other.kind = small.kind.fresh()
-		other.kind.keys-- // as after a change of the code
+		change(other.kind)
 		l = other.start(srv)
 		later(time.Second)
 		if n := l.stage().Mismatches(); n != 2 {
@@ -335,4 +342,27 @@ func TestUndecodable(t *testing.T) {
 		}
 		l.cancel()
 	})
+}
+
+// TestCancelWhileOpening: a process that is stopped before it is open has not failed.
+func TestCancelWhileOpening(t *testing.T) {
+	bubble(t, "", func(t *testing.T, srv *server) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		l := small.start(srv)
+		_ = l.stop()
+		cfg := l.runner.cfg
+		cfg.Make = func(p string) *Stage { return NewStage(p, l.core, boxed, slowLog{l.session}, l.runner.log) }
+		if err := NewRunner(cfg, l.session, l.runner.log).Run(ctx, producer); err != nil {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// slowLog answers no sooner than the caller gives up.
+type slowLog struct{ *session }
+
+func (slowLog) Last(ctx context.Context, _ string) (uint64, []byte, error) {
+	<-ctx.Done()
+	return 0, nil, ctx.Err()
 }

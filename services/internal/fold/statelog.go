@@ -80,13 +80,15 @@ func (l *stateLog) load(ctx context.Context, fits func(*checkpoint) (bool, error
 	if errors.Is(err, bus.ErrNone) {
 		return nil, nil
 	}
-	for err == nil {
-		part, err := schemas.DecodeCheckpoint(data)
+	for {
 		if err != nil {
-			return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, err)
+			return nil, err
 		}
-		c, err := l.whole(ctx, part, seq, fits)
-		if c != nil || err != nil {
+		part, bad := schemas.DecodeCheckpoint(data)
+		if bad != nil {
+			return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, bad)
+		}
+		if c, err := l.whole(ctx, part, seq, fits); c != nil || err != nil {
 			return c, err
 		}
 		l.skipped = true
@@ -97,7 +99,6 @@ func (l *stateLog) load(ctx context.Context, fits func(*checkpoint) (bool, error
 			return nil, fmt.Errorf("%s: %w", l.producer, errNoCheckpoint)
 		}
 	}
-	return nil, err
 }
 
 // errNoCheckpoint: there are checkpoints, but none to start from.

@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,44 @@ func TestNoCheckpoint(t *testing.T) {
 		srv.drop(schemas.StreamCheckpoint, newest[0])
 		l = small.start(srv)
 		if err := <-l.done; err == nil || !strings.Contains(err.Error(), "restore the data folder") {
+			t.Errorf("error %v", err)
+		}
+		l.cancel()
+	})
+	bubble(t, "of this outbox", func(t *testing.T, srv *server) {
+		l := small.start(srv)
+		for i := range 5 {
+			srv.feed(uint64(i + 1))
+			later(saveEvery)
+		}
+		_ = l.stop()
+		for _, m := range srv.all(boxed) {
+			srv.spoil(schemas.StreamAgentOutbox, m.Seq, func(b []byte) []byte {
+				c, err := new(schemas.CommitDecoder).Decode(b, schemas.WithAll)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Epoch[0]++
+				return new(schemas.CommitEncoder).Append(nil, c)
+			})
+		}
+		l = small.start(srv)
+		if err := <-l.done; !errors.Is(err, errNoCheckpoint) {
+			t.Errorf("error %v", err)
+		}
+		l.cancel()
+	})
+	bubble(t, "cannot be read", func(t *testing.T, srv *server) {
+		l := small.start(srv)
+		srv.feed(upTo(3)...)
+		later(saveEvery)
+		srv.feed(4) // the first checkpoint; the stop writes the second
+		srv.feed(5)
+		_ = l.stop()
+		all := srv.all(state)
+		srv.drop(schemas.StreamCheckpoint, all[len(all)-1].Seq)
+		l = small.start(srv, fine, fine, failsBefore) // the newest entry, the newest part, the manifest before
+		if err := <-l.done; !errors.Is(err, errFault) {
 			t.Errorf("error %v", err)
 		}
 		l.cancel()

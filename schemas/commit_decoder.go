@@ -1,0 +1,275 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Parts of a commit to decode.
+type Parts uint8
+
+// Head alone is always decoded.
+const (
+	WithWindows Parts = 1 << iota
+	WithLocal
+	WithEarly
+	WithAll = WithWindows | WithLocal | WithEarly
+)
+
+// CommitDecoder turns bytes into entries. One goroutine uses it at a time.
+type CommitDecoder struct{ head *headReader }
+
+// Decode decodes the head of an entry and the wanted parts. The commit does not
+// alias b, but for the sketches, which do.
+func (d *CommitDecoder) Decode(b []byte, want Parts) (*Commit, error) {
+	c, err := d.decode(b, want)
+	if err != nil {
+		return nil, fmt.Errorf("decode commit of %d bytes: %w", len(b), err)
+	}
+	return c, nil
+}
+
+type commitCounts struct{ strings, views, windows, local, early, tablesLen, windowsLen, localLen, earlyLen int }
+
+func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
+	if len(b) == 0 {
+		return nil, errShort
+	}
+	if err := checkVersion("commit", int(b[0]), CommitVersion); err != nil {
+		return nil, err
+	}
+	if d.head == nil {
+		d.head = newHeadReader()
+	}
+	d.head.reset(b[1:])
+	var n commitCounts
+	c, err := d.decodeHead(&n)
+	if err != nil {
+		return nil, fmt.Errorf("head: %w", err)
+	}
+	body := b[len(b)-d.head.rest():]
+	if n.tablesLen+n.windowsLen+n.localLen+n.earlyLen != len(body) {
+		return nil, fmt.Errorf("body of %d bytes, want %d", len(body), n.tablesLen+n.windowsLen+n.localLen+n.earlyLen)
+	}
+	if want == 0 {
+		return c, nil
+	}
+	t, err := decodeTables(body[:n.tablesLen], n)
+	if err != nil {
+		return nil, fmt.Errorf("tables: %w", err)
+	}
+	body = body[n.tablesLen:]
+	if want&WithWindows != 0 {
+		if c.Windows, err = t.windows(body[:n.windowsLen], n.windows, c); err != nil {
+			return nil, fmt.Errorf("windows: %w", err)
+		}
+	}
+	body = body[n.windowsLen:]
+	if want&WithLocal != 0 {
+		if c.Local, err = t.windows(body[:n.localLen], n.local, c); err != nil {
+			return nil, fmt.Errorf("local windows: %w", err)
+		}
+	}
+	if want&WithEarly != 0 {
+		if c.Early, err = t.earlies(body[n.localLen:], n.early); err != nil {
+			return nil, fmt.Errorf("early values: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func (d *CommitDecoder) decodeHead(n *commitCounts) (*Commit, error) {
+	r := d.head
+	r.fields(24)
+	c := &Commit{Producer: r.name(), Epoch: r.epoch()}
+	c.N, c.RunFirst, c.End = r.uint(), r.uint(), r.bool()
+	c.InFirst, c.InLast, c.InHash = r.uint(), r.uint(), r.uint()
+	c.Time, c.Wall, c.ConfigRev, c.Digest = r.int(), r.int(), r.uint(), r.uint()
+	c.Views = readProgress(r)
+	c.Totals = readTotals(r)
+	c.Holes = readHoles(r)
+	for _, p := range [...]*int{
+		&n.strings, &n.views, &n.windows, &n.local, &n.early,
+		&n.tablesLen, &n.windowsLen, &n.localLen, &n.earlyLen,
+	} {
+		*p = r.size()
+	}
+	if r.err == nil && (c.RunFirst == 0 || c.RunFirst > c.N) {
+		r.fail(fmt.Errorf("entry %d of a run from %d", c.N, c.RunFirst))
+	}
+	return c, r.err
+}
+
+func readProgress(r *headReader) (rows []Progress) {
+	n := r.rows(9)
+	rows = slices.Grow(rows, n)
+	for ; n > 0 && r.err == nil; n-- {
+		rows = append(rows, Progress{
+			View: r.name(), Size: r.int(), Uplink: Tier(r.name()), Publish: r.bool(), OnTimeThrough: r.int(), FinalThrough: r.int(),
+			Emitted: r.uint(), Open: r.uint(), Late: r.uint(),
+		})
+	}
+	return rows
+}
+
+func readTotals(r *headReader) (rows []Total) {
+	n := r.rows(6)
+	rows = slices.Grow(rows, n)
+	for ; n > 0 && r.err == nil; n-- {
+		rows = append(rows, Total{
+			Tenant: r.name(), Signal: Signal(r.name()), Stage: Stage(r.name()),
+			Outcome: Outcome(r.name()), Reason: Reason(r.name()), N: r.uint(),
+		})
+	}
+	return rows
+}
+
+func readHoles(r *headReader) (rows []Hole) {
+	n := r.rows(4)
+	rows = slices.Grow(rows, n)
+	for ; n > 0 && r.err == nil; n-- {
+		rows = append(rows, Hole{Source: r.name(), From: r.uint(), To: r.uint(), Records: r.uint()})
+	}
+	return rows
+}
+
+type commitTables struct {
+	strings []string
+	views   []viewTable
+}
+
+func decodeTables(b []byte, n commitCounts) (*commitTables, error) {
+	r := reader{b: b}
+	t := &commitTables{}
+	if n.strings > len(b) || n.views > len(b) {
+		return nil, errLimit
+	}
+	t.strings = make([]string, 0, n.strings)
+	for k := n.strings; k > 0 && r.err == nil; k-- {
+		t.strings = append(t.strings, r.string())
+	}
+	t.views = make([]viewTable, n.views)
+	for i := range t.views {
+		v := &t.views[i]
+		v.name = t.str(&r)
+		k := r.count(1)
+		v.dims = slices.Grow(v.dims, k)
+		for ; k > 0 && r.err == nil; k-- {
+			v.dims = append(v.dims, t.str(&r))
+		}
+	}
+	return t, r.rest()
+}
+
+func (t *commitTables) str(r *reader) string {
+	if i := r.index(len(t.strings)); r.err == nil {
+		return t.strings[i]
+	}
+	return ""
+}
+
+func (t *commitTables) windows(b []byte, n int, c *Commit) ([]Window, error) {
+	const smallest = 82 // bytes of a row
+	if n > len(b)/smallest {
+		return nil, errLimit
+	}
+	r := reader{b: b}
+	out := slices.Grow([]Window(nil), n)[:n]
+	start := int64(0)
+	for i := range out {
+		t.window(&r, &out[i], c, start)
+		start = out[i].Start
+		if r.err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, r.err)
+		}
+	}
+	return out, r.rest()
+}
+
+func (t *commitTables) window(r *reader, w *Window, c *Commit, start int64) {
+	v := r.index(len(t.views))
+	if r.err != nil {
+		return
+	}
+	w.View, w.Dims = t.views[v].name, t.views[v].dims
+	w.Contributor, w.Epoch = c.Producer, c.Epoch
+	w.Key.Tenant = t.str(r)
+	w.Key.Values = slices.Grow(w.Key.Values, len(w.Dims))
+	for range w.Dims {
+		w.Key.Values = append(w.Key.Values, t.str(r))
+	}
+	w.Start = start + r.varint()
+	w.End = w.Start + r.uvarint63()
+	back := r.uvarint()
+	w.FirstN = c.N - back
+	w.Revision = r.uvarint32()
+	w.Timing = Timing(r.byte())
+	w.Count, w.LateCount = r.uvarint(), r.uvarint()
+	w.Sum, w.Min, w.Max = r.float64(), r.float64(), r.float64()
+	w.First, w.Last = r.point(w.Start), r.point(w.Start)
+	if sketch := r.bytes(); len(sketch) > 0 {
+		w.Sketch = sketch
+	}
+	w.Digest = r.uint64()
+	w.Expected, w.Seen = r.uvarint32(), r.uvarint32()
+	n := r.count(1)
+	w.Missing = slices.Grow(w.Missing, n)
+	for ; n > 0 && r.err == nil; n-- {
+		w.Missing = append(w.Missing, t.str(r))
+	}
+	w.ClockError, w.ConfigRev = r.uvarint63(), r.uvarint()
+	n = r.count(18)
+	w.Exemplars = slices.Grow(w.Exemplars, n)
+	for ; n > 0 && r.err == nil; n-- {
+		w.Exemplars = append(w.Exemplars, Exemplar{Point: r.point(w.Start), TraceID: t.str(r)})
+	}
+	if r.err == nil {
+		r.err = w.check(back < c.N)
+	}
+}
+
+// check refuses windows that no fold makes.
+func (w *Window) check(known bool) error {
+	switch {
+	case w.End <= w.Start:
+		return fmt.Errorf("window [%d, %d) is empty", w.Start, w.End)
+	case !known || w.Revision == 0:
+		return fmt.Errorf("revision %d of a part that begins before the first entry", w.Revision)
+	case w.Timing < OnTime || w.Timing > FinalTiming:
+		return fmt.Errorf("timing %d is unknown", w.Timing)
+	case w.Count == 0 || w.LateCount > w.Count:
+		return fmt.Errorf("%d late of %d records", w.LateCount, w.Count)
+	case !finite(w.Sum, w.Min, w.Max, w.First.Value, w.Last.Value) || w.Min > w.Max:
+		return fmt.Errorf("sum %v, min %v, max %v, first %v, last %v", w.Sum, w.Min, w.Max, w.First.Value, w.Last.Value)
+	}
+	for _, e := range w.Exemplars {
+		if !finite(e.Value) {
+			return fmt.Errorf("exemplar %v", e.Value)
+		}
+	}
+	return nil
+}
+
+func (t *commitTables) earlies(b []byte, n int) ([]Early, error) {
+	const size = 4 + 4*8
+	if n > len(b)/size {
+		return nil, errLimit
+	}
+	r := reader{b: b}
+	out := slices.Grow([]Early(nil), n)
+	for ; n > 0 && r.err == nil; n-- {
+		v := Early{
+			Tenant: t.str(&r), Device: t.str(&r), Metric: t.str(&r), Count: r.uvarint(),
+			Mean: r.float64(), Min: r.float64(), Max: r.float64(), Last: r.float64(),
+		}
+		if !finite(v.Mean, v.Min, v.Max, v.Last) {
+			r.fail(fmt.Errorf("value %+v is not finite", v))
+		}
+		out = append(out, v)
+	}
+	return out, r.rest()
+}
+
+func (r *reader) point(start int64) Point {
+	return Point{Time: start + r.varint(), Value: r.float64(), ID: r.uint64()}
+}
