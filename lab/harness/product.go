@@ -27,7 +27,7 @@ type Product struct {
 
 	tb     testing.TB
 	weir   Binary
-	args   []string
+	args   []string // beside those of always
 	client *http.Client
 	log    *os.File
 	life   *life // the newest
@@ -72,14 +72,15 @@ func New(tb testing.TB, weir Binary, args ...string) *Product {
 	p := &Product{
 		Folder: filepath.Join(dir, "data"), Dir: dir,
 		HTTP: freeAddress(tb), NATS: freeAddress(tb), MQTT: freeAddress(tb),
-		tb: tb, weir: weir, log: log, client: &http.Client{Timeout: 30 * time.Second},
+		tb: tb, weir: weir, args: args, log: log, client: &http.Client{Timeout: 30 * time.Second},
 	}
-	p.args = slices.Concat([]string{
-		"up", "--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--devices", "0",
-	}, args)
 	tb.Cleanup(p.end)
 	return p
 }
+
+// Flags sets the further flags of weir up for the lives to come, in the place of
+// those that New or Start were given.
+func (p *Product) Flags(args ...string) { p.args = args }
 
 // end leaves nothing behind but what explains a failure.
 func (p *Product) end() {
@@ -99,7 +100,9 @@ func (p *Product) Launch() {
 	if p.Running() {
 		p.tb.Fatalf("launch the product: it runs, as process %d", p.life.cmd.Process.Pid)
 	}
-	cmd := p.command(p.args...)
+	cmd := p.command(slices.Concat([]string{
+		"up", "--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--devices", "0",
+	}, p.args)...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	l := &life{cmd: cmd, begun: time.Now(), ended: make(chan struct{})}
 	if err := cmd.Start(); err != nil {

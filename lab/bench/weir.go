@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/schemas"
+	"weir/simulator"
+)
+
+// product is a weir up.
+type product struct {
+	*process
+	dir string
+	at  struct{ HTTP, MQTT string } // of run.json
+}
+
+// How a run's devices are spread.
+const (
+	devicesPerAgent = 100
+	agentsPerRegion = 10
+)
+
+// startProduct starts weir up on a new data folder, with its default policy.
+func startProduct(o options, devices int) (server, error) {
+	dir, err := os.MkdirTemp("", "weir-bench-")
+	if err != nil {
+		return nil, err
+	}
+	agents := max(1, devices/devicesPerAgent)
+	cmd := exec.Command(o.weir, "up", "--quiet", "--devices", "0", "--data", filepath.Join(dir, "data"),
+		"--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
+		"--agents", strconv.Itoa(agents), "--regions", strconv.Itoa(max(1, agents/agentsPerRegion)))
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir) // no other command takes it for the one to ask
+	w := &product{dir: dir}
+	if w.process, err = startProcess(cmd); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := w.await(w.announced); err != nil {
+		return nil, errors.Join(err, w.stop())
+	}
+	return w, nil
+}
+
+// announced reports whether run.json is there, which it is once devices are
+// accepted.
+func (w *product) announced() bool {
+	data, err := os.ReadFile(filepath.Join(w.dir, "data", "run.json"))
+	return err == nil && json.Unmarshal(data, &w.at) == nil && w.at.MQTT != ""
+}
+
+func (w *product) mqtt() string { return w.at.MQTT }
+
+func (w *product) stop() error { return errors.Join(w.interrupt(), os.RemoveAll(w.dir)) }
+
+func (w *product) counters(ctx context.Context) (counters, error) {
+	page, err := w.get(ctx, "/metrics")
+	if err != nil {
+		return counters{}, err
+	}
+	return parseMetrics(string(page))
+}
+
+// get reads a page.
+func (w *product) get(ctx context.Context, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.at.HTTP+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	page, err := io.ReadAll(r.Body)
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", path, r.Status, page)
+	}
+	return page, err
+}
+
+// judge verifies the run against its truth, then reads the ledger.
+func (w *product) judge(ctx context.Context, sent simulator.Summary) (verdict, error) {
+	report, err := simulator.Verify(ctx, simulator.VerifyOptions{Truth: []string{sent.Truth}, HTTP: w.at.HTTP, Timeout: 2 * time.Minute}, nil)
+	if _, unequal := errors.AsType[*simulator.NotEqualError](err); err != nil && !unequal {
+		return verdict{}, fmt.Errorf("verify run %s: %w", sent.Run, err)
+	}
+	page, err := w.get(ctx, "/api/v1/ledger")
+	if err != nil {
+		return verdict{}, err
+	}
+	var l schemas.Ledger
+	if err := json.Unmarshal(page, &l); err != nil {
+		return verdict{}, fmt.Errorf("read the ledger: %w", err)
+	}
+	return verdict{
+		Missing: sent.Records - int64(l.Totals.Counted), Differences: report.Differences, Unexplained: l.Totals.Unexplained,
+	}, nil
+}
+
+// parseMetrics adds up what /metrics says, in the text format.
+func parseMetrics(page string) (c counters, err error) {
+	for line := range strings.Lines(page) {
+		line = strings.TrimSpace(line)
+		series, number, ok := strings.Cut(line, "} ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		at := c.field(series + ",")
+		if at == nil {
+			continue
+		}
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return c, fmt.Errorf("read metric %q: %w", line, err)
+		}
+		if at == &c.Lag {
+			*at = max(*at, v)
+		} else {
+			*at += v
+		}
+	}
+	return c, nil
+}
+
+// field is the counter that a series, with a comma after its last label, goes
+// into; nil: none.
+func (c *counters) field(series string) *float64 {
+	name, labels, _ := strings.Cut(series, "{")
+	has := func(label string) bool { return strings.Contains(labels, label+",") }
+	switch {
+	case name == "weir_windows_total" && has(`tier="region"`):
+		return &c.RegionWindows
+	case name == "weir_windows_total" && has(`tier="center"`):
+		return &c.CenterWindows
+	case name == "weir_stream_bytes" && has(`stream="`+schemas.StreamRegionOutbox+`"`):
+		return &c.RegionBytes
+	case name == "weir_stream_bytes" && has(`stream="`+schemas.StreamCenterOutbox+`"`):
+		return &c.CenterBytes
+	case name == "weir_lag_seconds":
+		return &c.Lag
+	}
+	return nil
+}
