@@ -15,8 +15,8 @@ type Frame struct {
 	ArrivedBefore uint64
 
 	Resumed bool     // first frame since ingest started: the devices' idle clocks start anew
-	HasTick bool     // Tick is set
-	Tick    Tick     // agent time, for closing windows
+	HasTick bool     // windows are to be closed by Tick
+	Tick    Tick     // agent time when the frame was written; zero: unknown
 	Config  *Config  // the whole effective document, when it changed
 	Flow    []Flow   // what arrived and was discarded since the frame before
 	Strings []string // the table that the columns point into

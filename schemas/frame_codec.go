@@ -9,7 +9,7 @@ import (
 //
 //	byte     1            the version
 //	msgpack  [ agent, n, arrived_before, flags,
-//	           [time, wall, error, quality],             empty unless flags & 2
+//	           [time, wall, error, quality],             the agent's time; empty where nobody knows it
 //	           [revision, from, document],               empty unless flags & 4
 //	           [tenant, signal, outcome, reason, n, …],  rows of five
 //	           strings, sources, refused, readings, records, packets,   how many of each
@@ -117,7 +117,7 @@ func (e *FrameEncoder) header(f *Frame, ends *[colEnd]int) {
 }
 
 func writeTick(w *headWriter, f *Frame) {
-	if !f.HasTick {
+	if !f.HasTick && f.Tick == (Tick{}) {
 		w.array(0)
 		return
 	}

@@ -90,11 +90,13 @@ func (d *FrameDecoder) decodeHead(b []byte, f *Frame) (n frameCounts, body []byt
 }
 
 func readTick(r *headReader, f *Frame) {
-	if !f.HasTick {
-		r.fields(0)
+	n := r.rows(4)
+	if n > 1 || n == 0 && f.HasTick {
+		r.fail(fmt.Errorf("%d times, of which a tick needs one", n))
+	}
+	if n == 0 {
 		return
 	}
-	r.fields(4)
 	f.Tick = Tick{Time: r.int(), Wall: r.int(), Error: r.int(), Quality: r.uint8()}
 }
 

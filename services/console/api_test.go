@@ -18,6 +18,7 @@ import (
 	"weir/pkg/sketch"
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/parts"
 )
 
 // rig is a console on an embedded server without listeners.
@@ -105,13 +106,13 @@ func (r *rig) get(path string) (status int, body string) {
 }
 
 // rows asks for windows; the trailer of an answer with detail is checked.
-func (r *rig) rows(path string) []Row {
+func (r *rig) rows(path string) []schemas.WindowRow {
 	r.t.Helper()
 	status, body := r.get(path)
 	if status != http.StatusOK {
 		r.t.Fatalf("GET %s: %d %s", path, status, body)
 	}
-	var rows []Row
+	var rows []schemas.WindowRow
 	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
 	if strings.Contains(path, "detail=") {
 		want := fmt.Sprintf(`{"end":true,"windows":%d}`, len(lines)-1)
@@ -124,7 +125,7 @@ func (r *rig) rows(path string) []Row {
 		if line == "" {
 			continue
 		}
-		var row Row
+		var row schemas.WindowRow
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
 			r.t.Fatalf("%s: %v", line, err)
 		}
@@ -191,7 +192,7 @@ func TestWindowsMergeParts(t *testing.T) {
 		`"agent":"agent-of-acme-pump-1","region":"r0","digest":"%016x","late":1,`+
 		`"first":{"time":"%s","value":1,"id":"00000000000003e8"},"last":{"time":"%s","value":6,"id":"0000000000001770"}}`+"\n"+
 		`{"end":true,"windows":1}`+"\n",
-		formatTime(start), formatTime(start+10*second), 19000, formatTime(start), formatTime(start+2*second))
+		schemas.RowTime(start), schemas.RowTime(start+10*second), 19000, schemas.RowTime(start), schemas.RowTime(start+2*second))
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -258,7 +259,7 @@ func TestLate(t *testing.T) {
 	r.commit(schemas.GatewayOutbox("r0", 0, schemas.KindCommit), entry("r0/0", 2, late("device", deviceDims, device, 2, 1, 3)))
 	r.commit(schemas.GatewayOutbox(schemas.Center, 0, schemas.KindCommit), entry("center/0", 1, late("fleet", fleetDims, fleet, 1, 1)))
 
-	at := formatTime(hour)
+	at := schemas.RowTime(hour)
 	_, got := r.get("/api/v1/late?tenant=a")
 	want := `{"tenant":"a","view":"device","key":{"device":"d","metric":"temp"},"hour":"` + at + `","count":2,"sum":4,"min":1,"max":3,"digest":"0000000000000fa0"}
 {"tenant":"a","view":"fleet","key":{"class":"pump","metric":"temp"},"hour":"` + at + `","count":1,"sum":1,"min":1,"max":1,"digest":"00000000000003e8"}
@@ -288,7 +289,7 @@ func TestSlices(t *testing.T) {
 	}
 	ask := func(most int) (sums []float64, err error) {
 		q := Query{Tier: schemas.TierRegion, To: r.now}
-		err = answer(t.Context(), r.bus.Bus, &q, most, func(t *Total) error {
+		err = answer(t.Context(), r.bus.Bus, &q, most, func(t *parts.Sum) error {
 			sums = append(sums, t.Sum)
 			return nil
 		})
@@ -312,38 +313,15 @@ func rfc3339(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC333
 
 func TestWindowsFinalByProgress(t *testing.T) {
 	r := newRig(t)
-	out := schemas.GatewayOutbox("r0", 0, schemas.KindCommit)
-	key := []string{"a", "d", "temp"}
 	start := r.now - 60*second
-	says := func(c schemas.Commit, through int64) schemas.Commit {
-		c.Views = []schemas.Progress{{View: "device", Size: 10 * second, FinalThrough: through}}
-		return c
-	}
-	timings := func() string {
-		var all []string
-		for _, row := range r.rows("/api/v1/windows?view=device") {
-			all = append(all, row.Timing)
+	c := says(entry("r0/0", 1, deviceWindow(start, 1, 1, schemas.OnTime)), start)
+	for n, want := range []string{"on_time", "final"} {
+		c.N, c.RunFirst = uint64(n+1), uint64(n+1)
+		r.commit(schemas.GatewayOutbox("r0", 0, schemas.KindCommit), c)
+		if rows := r.rows("/api/v1/windows?view=device"); len(rows) != 1 || rows[0].Timing != want {
+			t.Errorf("after commit %d: %+v, want one row that is %s", n+1, rows, want)
 		}
-		return strings.Join(all, " ")
-	}
-	// A commit's own windows have the timing they carry, whatever it says of others.
-	r.commit(out, says(entry("r0/0", 1, window("device", deviceDims, key, start, 1, schemas.OnTime, 1)), start+10*second))
-	if got := timings(); got != "on_time" {
-		t.Errorf("after one commit: %s", got)
-	}
-	r.commit(out, says(entry("r0/0", 2, window("device", deviceDims, key, start+10*second, 1, schemas.OnTime, 1)), start+10*second))
-	if got := timings(); got != "final on_time" {
-		t.Errorf("after the second: %s", got)
-	}
-	// An amendment opens the window again, until the next commit says otherwise.
-	amended := window("device", deviceDims, key, start, 2, schemas.LateTiming, 1, 2)
-	r.commit(out, says(entry("r0/0", 3, amended), start+20*second))
-	if got := timings(); got != "late final" {
-		t.Errorf("after an amendment: %s", got)
-	}
-	r.commit(out, says(entry("r0/0", 4), start+20*second))
-	if got := timings(); got != "final final" {
-		t.Errorf("in the end: %s", got)
+		c = says(entry("r0/0", 2), start+10*second)
 	}
 }
 
@@ -358,7 +336,7 @@ func TestWindowsFollow(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	scan := bufio.NewScanner(answer.Body)
-	next := func() (row Row) {
+	next := func() (row schemas.WindowRow) {
 		t.Helper()
 		if !scan.Scan() {
 			t.Fatalf("the answer ends: %v", scan.Err())

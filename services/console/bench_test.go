@@ -33,11 +33,7 @@ func BenchmarkWindows(b *testing.B) {
 			}
 		}
 		for _, id := range w.all() {
-			t, err := w.merged(id)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if row := t.row(nil, true); row.Count != 10 {
+			if row := rowOf(w.merged(id), nil, true); row.Count != 10 {
 				b.Fatal(row)
 			}
 		}

@@ -6,8 +6,8 @@
 //
 //	GET /api/v1/ledger        one object: the balance (schemas.Ledger), lag_seconds, checked_tiers
 //	GET /api/v1/line          the balance as one line of text
-//	GET /api/v1/windows       JSON lines, a Row each: the newest revision of every window
-//	GET /api/v1/late          JSON lines, a LateRow each: what came too late for a view, by key and event hour;
+//	GET /api/v1/windows       JSON lines, a schemas.WindowRow each: the newest revision of every window
+//	GET /api/v1/late          JSON lines, a schemas.LateRow each: what came too late for a view, by key and event hour;
 //	                          without a tier: of device views at their regions and of the others at the center
 //	GET /api/v1/devices       JSON lines, a schemas.Device each
 //	GET /api/v1/parked        JSON lines: samples of refused messages

@@ -8,6 +8,7 @@ import (
 
 	"weir/pkg/sketch"
 	"weir/schemas"
+	"weir/services/internal/parts"
 )
 
 // Bounds of the exporter.
@@ -74,12 +75,12 @@ func (e *exporter) apply(c *schemas.Commit, before bool) error {
 	var wrong error
 	for i := range c.Local {
 		w := &c.Local[i]
-		if _, late := cutLate(w.View); late || len(w.Sketch) == 0 {
+		if _, late := schemas.CutLate(w.View); late || len(w.Sketch) == 0 {
 			continue
 		}
 		if err := e.revise(w, before); err != nil {
 			e.violated++
-			wrong = fmt.Errorf("revision %d of window %s %v of %s: %w", w.Revision, w.View, w.Key.Values, formatTime(w.Start), err)
+			wrong = fmt.Errorf("revision %d of window %s %v of %s: %w", w.Revision, w.View, w.Key.Values, schemas.RowTime(w.Start), err)
 		}
 	}
 	for _, p := range c.Views {
@@ -126,7 +127,7 @@ func (e *exporter) revise(w *schemas.Window, before bool) error {
 
 // at is the series that a window belongs to.
 func (e *exporter) at(w *schemas.Window) *series {
-	id := seriesID{view: w.View, tenant: w.Key.Tenant, class: dim(w, classDim), metric: dim(w, metricDim)}
+	id := seriesID{view: w.View, tenant: w.Key.Tenant, class: w.Dim(classDim), metric: w.Dim(metricDim)}
 	if e.series[id] == nil && len(e.series) >= maxSeries {
 		id = seriesID{view: w.View, tenant: overflowLabel, class: overflowLabel, metric: overflowLabel}
 	}
@@ -154,14 +155,12 @@ func (s *series) show(id partID, w *schemas.Window) {
 }
 
 // total is the newest window.
-func (s *series) total() (*Total, error) {
-	t := &Total{}
+func (s *series) total() *parts.Sum {
+	t := new(parts.Sum)
 	for i := range s.window {
-		if err := t.add(&s.window[i].Window, s.window[i].Timing); err != nil {
-			return nil, err
-		}
+		t.Add(&s.window[i].Window)
 	}
-	return t, nil
+	return t
 }
 
 // sweep forgets parts that have been final for long enough.

@@ -6,6 +6,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/parts"
 )
 
 // Windows are remembered while following for followed after the newest one, and
@@ -24,7 +25,7 @@ type feed struct {
 }
 
 // follow hands what answers q to emit, then every change, until ctx ends or emit fails.
-func follow(ctx context.Context, b *bus.Bus, q *Query, agentOf func(tenant, device string) string, emit func([]Row) error) error {
+func follow(ctx context.Context, b *bus.Bus, q *Query, agentOf func(tenant, device string) string, emit func([]schemas.WindowRow) error) error {
 	from, err := seek(ctx, b, q.stream(), q.From)
 	if err != nil {
 		return err
@@ -43,18 +44,17 @@ func follow(ctx context.Context, b *bus.Bus, q *Query, agentOf func(tenant, devi
 		if caughtUp := m.Seq >= u.LastSeq || m.Pending == 0; err != nil || !whole || !caughtUp {
 			return err
 		}
-		rows, err := f.rows()
-		if err != nil || len(rows) == 0 {
-			return err
+		if rows := f.rows(); len(rows) > 0 {
+			return emit(rows)
 		}
-		return emit(rows)
+		return nil
 	})
 }
 
 // rows are the windows that have changed since the last call. Where only final
 // ones are wanted, the others wait.
-func (f *feed) rows() ([]Row, error) {
-	var rows []Row
+func (f *feed) rows() []schemas.WindowRow {
+	var rows []schemas.WindowRow
 	newest := int64(0)
 	for _, id := range f.set.take() {
 		newest = max(newest, id.end)
@@ -62,15 +62,29 @@ func (f *feed) rows() ([]Row, error) {
 			f.set.changed[id] = struct{}{}
 			continue
 		}
-		t, err := f.set.merged(id)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, t.row(f.agentOf, f.query.Detail))
+		rows = append(rows, rowOf(f.set.merged(id), f.agentOf, f.query.Detail))
 	}
 	if horizon := newest - int64(followed); horizon > f.swept+int64(sweep) {
 		f.set.forget(horizon)
 		f.swept = horizon
 	}
-	return rows, nil
+	return rows
+}
+
+// rowOf is a window as the API shows it. agentOf tells a device's agent; nil
+// where this process does not know.
+func rowOf(t *parts.Sum, agentOf func(tenant, device string) string, detail bool) schemas.WindowRow {
+	agent := ""
+	if device := t.Dim(deviceDim); device != "" && agentOf != nil {
+		agent = agentOf(t.Key.Tenant, device)
+	}
+	region, _ := schemas.SplitProducer(t.Contributor)
+	if region == schemas.Center {
+		region = "" // the sum does not tell whence it came
+	}
+	r := t.Row(agent, region)
+	if detail {
+		r.WindowDetail = t.Detail()
+	}
+	return r
 }

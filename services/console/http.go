@@ -18,6 +18,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/parts"
 )
 
 func (s *Service) routes() *http.ServeMux {
@@ -163,12 +164,12 @@ func (s *Service) getWindows(w http.ResponseWriter, r *http.Request, late bool) 
 		return
 	}
 	out, n := newLines(w), 0
-	emit := func(t *Total) error {
+	emit := func(t *parts.Sum) error {
 		n++
 		if late {
-			return out.enc.Encode(t.late())
+			return out.enc.Encode(t.LateRow())
 		}
-		return out.enc.Encode(t.row(s.cfg.AgentOf, q.Detail))
+		return out.enc.Encode(rowOf(t, s.cfg.AgentOf, q.Detail))
 	}
 	for _, tier := range q.tiers() {
 		if err = s.search(r.Context(), &tier, emit); err != nil {
@@ -186,7 +187,7 @@ func (s *Service) getWindows(w http.ResponseWriter, r *http.Request, late bool) 
 }
 
 // search hands what answers a question of one tier to emit.
-func (s *Service) search(ctx context.Context, q *Query, emit func(*Total) error) error {
+func (s *Service) search(ctx context.Context, q *Query, emit func(*parts.Sum) error) error {
 	if q.Limit > 0 {
 		return newestOf(ctx, s.bus, q, min(q.Limit, maxWindows), emit)
 	}
@@ -205,7 +206,7 @@ func (s *Service) followWindows(w http.ResponseWriter, r *http.Request, q *Query
 	if err := out.flush(); err != nil { // so that the client knows that it is heard
 		return
 	}
-	err := follow(r.Context(), s.bus, q, s.cfg.AgentOf, func(rows []Row) error {
+	err := follow(r.Context(), s.bus, q, s.cfg.AgentOf, func(rows []schemas.WindowRow) error {
 		for i := range rows {
 			if err := out.enc.Encode(&rows[i]); err != nil {
 				return err

@@ -202,15 +202,15 @@ var quantiles = [...]float64{0.5, 0.9, 0.99}
 
 // newest sends the newest window of a series.
 func (out sink) newest(id seriesID, s *series) {
-	t, err := s.total()
-	if err != nil || t.Count == 0 {
+	t := s.total()
+	if t.Count == 0 {
 		return
 	}
 	labels := func(more ...string) []string {
 		return append([]string{id.view, id.tenant, id.class, id.metric}, more...)
 	}
 	for _, q := range quantiles {
-		if v := t.quantile(q); v != nil {
+		if v := t.Quantile(q); v != nil {
 			out.gauge(quantileDesc, *v, labels(strconv.FormatFloat(q, 'g', -1, 64))...)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weir/schemas"
+	"weir/services/internal/parts"
 )
 
 // maxWindows bounds what one question holds in memory: about 150 MB. What does
@@ -28,10 +29,10 @@ func idOf(w *schemas.Window) windowID {
 	return windowID{view: w.View, tenant: w.Key.Tenant, values: strings.Join(w.Key.Values, "\x00"), start: w.Start, end: w.End}
 }
 
-// part is the newest revision of one part, and where it was read.
+// part is the newest revision of one part.
 type part struct {
 	schemas.Window
-	entry uint64 // number of the entry that held it
+	held bool // its producer's final_through had passed it, or did so in the same commit: only an explicit final ends it
 }
 
 func (p *part) same(w *schemas.Window) bool {
@@ -41,12 +42,12 @@ func (p *part) same(w *schemas.Window) bool {
 // progressID names what a producer says about a view.
 type progressID struct{ producer, view string }
 
-// mark says that every window with End <= through is final but for revisions in
-// entries from first on.
+// mark says how far a producer's windows are final: every part with End <=
+// through, but those that are held.
 type mark struct {
-	through int64
-	first   uint64
 	epoch   schemas.Epoch
+	through int64 // of this epoch
+	before  int64 // of the epochs before it, whose parts nobody revises any more
 }
 
 // windows collects the newest revisions of parts. One goroutine uses it.
@@ -54,15 +55,16 @@ type windows struct {
 	wants    func(*schemas.Window) bool
 	most     int   // windows to hold
 	through  int64 // windows that end later are left out: they did not fit
-	byID     map[windowID][]part
-	progress map[progressID]mark
+	byID     map[windowID][]*part
+	progress map[progressID]*mark
+	fresh    map[string][]*part    // by producer: what came in the commit that is being read
 	changed  map[windowID]struct{} // since the last call of take
 }
 
 func newWindows(wants func(*schemas.Window) bool, most int) *windows {
 	return &windows{
 		wants: wants, most: most, through: math.MaxInt64,
-		byID: map[windowID][]part{}, progress: map[progressID]mark{}, changed: map[windowID]struct{}{},
+		byID: map[windowID][]*part{}, progress: map[progressID]*mark{}, fresh: map[string][]*part{}, changed: map[windowID]struct{}{},
 	}
 }
 
@@ -72,12 +74,12 @@ func (s *windows) apply(c *schemas.Commit) error {
 	for _, rows := range [...][]schemas.Window{c.Local, c.Windows} {
 		for i := range rows {
 			if rows[i].End <= s.through && s.wants(&rows[i]) {
-				s.put(&rows[i], c.N)
+				s.put(&rows[i])
 			}
 		}
 	}
-	for _, p := range c.Views {
-		s.progress[progressID{c.Producer, p.View}] = mark{through: p.FinalThrough, first: c.RunFirst, epoch: c.Epoch}
+	if c.End {
+		s.pass(c)
 	}
 	if len(s.byID) > s.most {
 		return s.halve()
@@ -107,28 +109,60 @@ func (s *windows) halve() error {
 }
 
 // put replaces within a part, or adds a part.
-func (s *windows) put(w *schemas.Window, entry uint64) {
+func (s *windows) put(w *schemas.Window) {
 	id := idOf(w)
-	parts := s.byID[id]
-	i := slices.IndexFunc(parts, func(p part) bool { return p.same(w) })
-	if i >= 0 && parts[i].Revision >= w.Revision {
+	i := slices.IndexFunc(s.byID[id], func(p *part) bool { return p.same(w) })
+	if i < 0 {
+		i = len(s.byID[id])
+		s.byID[id] = append(s.byID[id], new(part))
+	}
+	p := s.byID[id][i]
+	if p.Revision >= w.Revision {
 		return
 	}
-	fresh := part{Window: *w, entry: entry}
-	fresh.Sketch = bytes.Clone(w.Sketch)
-	fresh.Exemplars = nil
-	if i >= 0 {
-		parts[i] = fresh
-	} else {
-		s.byID[id] = append(parts, fresh)
-	}
+	p.Window = *w
+	p.Sketch = bytes.Clone(w.Sketch)
+	p.Exemplars = nil
+	p.held = p.End <= s.mark(p.Contributor, p.View, p.Epoch).through
+	s.fresh[p.Contributor] = append(s.fresh[p.Contributor], p)
 	s.changed[id] = struct{}{}
+}
+
+// mark is what a producer has said about a view. A new epoch says everything anew.
+func (s *windows) mark(producer, view string, epoch schemas.Epoch) *mark {
+	id := progressID{producer, view}
+	m := s.progress[id]
+	switch {
+	case m == nil:
+		m = &mark{epoch: epoch, through: math.MinInt64, before: math.MinInt64}
+	case m.epoch != epoch:
+		m = &mark{epoch: epoch, through: math.MinInt64, before: max(m.before, m.through)}
+	}
+	s.progress[id] = m
+	return m
+}
+
+// pass takes the progress in the end of a commit. It does not cover the windows
+// of the same commit: those that it passes are held.
+func (s *windows) pass(c *schemas.Commit) {
+	for _, p := range c.Views {
+		m := s.mark(c.Producer, p.View, c.Epoch)
+		m.through = max(m.through, p.FinalThrough)
+	}
+	for _, p := range s.fresh[c.Producer] {
+		p.held = p.End <= s.mark(c.Producer, p.View, c.Epoch).through
+	}
+	delete(s.fresh, c.Producer)
 }
 
 // timing is what the newest progress makes of a part's own timing.
 func (s *windows) timing(p *part) schemas.Timing {
 	m := s.progress[progressID{p.Contributor, p.View}]
-	if p.Timing == schemas.FinalTiming || m.through >= p.End && (m.epoch != p.Epoch || m.first > p.entry) {
+	passed := m.through >= p.End && !p.held
+	if m.epoch != p.Epoch {
+		passed = max(m.before, m.through) >= p.End
+	}
+	if passed {
 		return schemas.FinalTiming
 	}
 	return p.Timing
@@ -136,9 +170,8 @@ func (s *windows) timing(p *part) schemas.Timing {
 
 // final reports whether every part of a window is final.
 func (s *windows) final(id windowID) bool {
-	parts := s.byID[id]
-	for i := range parts {
-		if s.timing(&parts[i]) != schemas.FinalTiming {
+	for _, p := range s.byID[id] {
+		if s.timing(p) != schemas.FinalTiming {
 			return false
 		}
 	}
@@ -146,18 +179,15 @@ func (s *windows) final(id windowID) bool {
 }
 
 // merged is a window as the sum of its parts.
-func (s *windows) merged(id windowID) (*Total, error) {
-	parts := s.byID[id]
-	slices.SortFunc(parts, func(a, b part) int {
-		return cmp.Or(strings.Compare(a.Contributor, b.Contributor), bytes.Compare(a.Epoch[:], b.Epoch[:]), cmp.Compare(a.FirstN, b.FirstN))
-	})
-	t := &Total{}
-	for i := range parts {
-		if err := t.add(&parts[i].Window, s.timing(&parts[i])); err != nil {
-			return nil, err
-		}
+func (s *windows) merged(id windowID) *parts.Sum {
+	slices.SortFunc(s.byID[id], func(a, b *part) int { return parts.Compare(&a.Window, &b.Window) })
+	t := new(parts.Sum)
+	for _, p := range s.byID[id] {
+		w := p.Window
+		w.Timing = s.timing(p)
+		t.Add(&w)
 	}
-	return t, nil
+	return t
 }
 
 // all lists the windows by time, then by key.

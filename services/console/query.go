@@ -64,7 +64,7 @@ func parseQuery(v url.Values, late bool, now int64) (Query, error) {
 	}
 	q.From = p.time("from", q.defaultFrom(now))
 	if q.From >= q.To && p.err == nil {
-		p.err = questionError{fmt.Errorf("from %s is not before to %s", formatTime(q.From), formatTime(q.To))}
+		p.err = questionError{fmt.Errorf("from %s is not before to %s", schemas.RowTime(q.From), schemas.RowTime(q.To))}
 	}
 	if late && q.Follow {
 		p.fail("follow", v.Get("follow"), "it with windows only")
@@ -130,26 +130,13 @@ func (q *Query) wants(w *schemas.Window) bool {
 	if w.End <= q.From || w.Start >= q.To || q.Tenant != "" && w.Key.Tenant != q.Tenant {
 		return false
 	}
-	view, late := cutLate(w.View)
+	view, late := schemas.CutLate(w.View)
 	if late != q.Late || q.View != "" && view != q.View {
 		return false
 	}
-	return (q.Metric == "" || dim(w, metricDim) == q.Metric) &&
-		(q.Device == "" || dim(w, deviceDim) == q.Device) &&
-		(q.DevicePrefix == "" || strings.HasPrefix(dim(w, deviceDim), q.DevicePrefix))
-}
-
-// cutLate splits the name of a view from the mark of late totals.
-func cutLate(view string) (name string, late bool) {
-	return strings.CutPrefix(view, schemas.LateView(""))
-}
-
-// dim is the value of a dimension, empty where the view does not group by it.
-func dim(w *schemas.Window, name string) string {
-	if i := slices.Index(w.Dims, name); i >= 0 {
-		return w.Key.Values[i]
-	}
-	return ""
+	return (q.Metric == "" || w.Dim(metricDim) == q.Metric) &&
+		(q.Device == "" || w.Dim(deviceDim) == q.Device) &&
+		(q.DevicePrefix == "" || strings.HasPrefix(w.Dim(deviceDim), q.DevicePrefix))
 }
 
 // params reads typed parameters; the first failure sticks.

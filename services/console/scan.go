@@ -9,6 +9,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/parts"
 )
 
 // seekMargin is how much later than its start a window's first revision may
@@ -58,17 +59,14 @@ func collect(ctx context.Context, b *bus.Bus, q *Query, after int64, most int) (
 }
 
 // answer hands what answers q to emit, oldest first, without a limit.
-func answer(ctx context.Context, b *bus.Bus, q *Query, most int, emit func(*Total) error) error {
+func answer(ctx context.Context, b *bus.Bus, q *Query, most int, emit func(*parts.Sum) error) error {
 	for after := int64(math.MinInt64); after < math.MaxInt64; {
 		set, err := collect(ctx, b, q, after, most)
 		if err != nil {
 			return err
 		}
 		for _, id := range set.all() {
-			t, err := set.merged(id)
-			if err != nil {
-				return err
-			}
+			t := set.merged(id)
 			if q.Final && t.Timing != schemas.FinalTiming {
 				continue
 			}
@@ -82,9 +80,9 @@ func answer(ctx context.Context, b *bus.Bus, q *Query, most int, emit func(*Tota
 }
 
 // newestOf hands the newest n of what answers q to emit.
-func newestOf(ctx context.Context, b *bus.Bus, q *Query, n int, emit func(*Total) error) error {
-	var newest []*Total
-	err := answer(ctx, b, q, maxWindows, func(t *Total) error {
+func newestOf(ctx context.Context, b *bus.Bus, q *Query, n int, emit func(*parts.Sum) error) error {
+	var newest []*parts.Sum
+	err := answer(ctx, b, q, maxWindows, func(t *parts.Sum) error {
 		if newest = append(newest, t); len(newest) >= 2*n {
 			newest = slices.Delete(newest, 0, len(newest)-n)
 		}

@@ -11,6 +11,11 @@
 // say they have emitted is checked against the records in the windows applied,
 // to the unit.
 //
+// Final windows of published views also go out as JSON lines, where the view
+// ends and once the commit that makes them final is written: each at most once
+// (publish.go). A window that has been passed by is not remembered, so what
+// comes later is a line of its own, an amendment that holds only what was added.
+//
 // Time at a gateway is the agent time in its producers' commits; it needs no
 // clock and no ticks of its own. A producer that stays more than the hold time
 // (2 min) behind the newest no longer holds windows back; it is named, and what

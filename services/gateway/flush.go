@@ -12,7 +12,8 @@ import (
 // changed ones once a second, and the last revisions of what is final.
 func (f *Fold) flush() *fold.Results {
 	f.out.Reset()
-	f.holds = f.holds[:0]
+	f.holds, f.ended = f.holds[:0], f.ended[:0]
+	f.flushes++
 	second := f.now-f.now%wholeSecond > f.second
 	moved := false
 	for _, v := range f.views {
@@ -26,13 +27,7 @@ func (f *Fold) flush() *fold.Results {
 	for _, m := range f.holds {
 		f.holdBack(m)
 	}
-	for _, m := range f.touched {
-		m.flushed = false
-	}
-	for _, m := range f.holds {
-		m.flushed = false
-	}
-	if f.out.Len() == 0 && !(second && moved) {
+	if f.out.Len() == 0 && len(f.ended) == 0 && !(second && moved) {
 		return nil
 	}
 	if second {
@@ -42,15 +37,17 @@ func (f *Fold) flush() *fold.Results {
 }
 
 // reach moves a view's progress: the least of the producers that count. It
-// reports whether it moved.
+// reports whether it moved. The view is published if any producer's policy says so.
 func (f *Fold) reach(v *view) bool {
 	if v.late {
 		return false
 	}
 	onTime, final, newest := int64(never), int64(never), f.newest(v)
 	first := true
+	v.Publish = false
 	for _, name := range f.names {
 		p := f.producers[name].progress[v.View]
+		v.Publish = v.Publish || p != nil && p.Publish
 		if p == nil || !counts(p, newest) {
 			continue
 		}
@@ -102,6 +99,9 @@ func (f *Fold) end(v *view, m *merged) {
 	if m.changed || m.held || !m.out || v.late {
 		f.emit(v, m, schemas.FinalTiming)
 	}
+	if f.publishes(v, m) {
+		f.ended = append(f.ended, m)
+	}
 	m.gone = true
 	delete(f.windows, m.key)
 }
@@ -139,7 +139,6 @@ func (f *Fold) follow(second bool) {
 	for _, m := range f.dirty {
 		if !m.gone && m.changed {
 			f.emit(f.viewNamed(m.view()), m, schemas.LateTiming)
-			m.flushed = false
 		}
 	}
 	f.dirty = f.dirty[:0]
@@ -155,7 +154,7 @@ func next(m *merged) schemas.Timing {
 // holdBack marks a window that is announced as final while a part is not. What
 // came out before comes out again, so that the reader knows.
 func (f *Fold) holdBack(m *merged) {
-	if m.out && !m.flushed {
+	if m.out && m.flushed != f.flushes {
 		f.emit(f.viewNamed(m.view()), m, schemas.LateTiming)
 	}
 	m.held = true
@@ -173,7 +172,7 @@ func (f *Fold) emit(v *view, m *merged, t schemas.Timing) {
 	if !v.late {
 		v.Emitted += w.Count - m.emitted
 	}
-	m.emitted, m.out, m.changed, m.flushed = w.Count, true, false, true
+	m.emitted, m.out, m.changed, m.flushed = w.Count, true, false, f.flushes
 	f.emits[v.View+"/"+t.String()]++
 	f.out.Put(w, !f.goesUp(v), func(n uint64) { m.firstN = n })
 }
@@ -193,8 +192,8 @@ func (f *Fold) goesUp(v *view) bool {
 	if f.tier == schemas.TierCenter {
 		return false
 	}
-	if v.late {
-		v = f.viewNamed(v.View[len(schemas.LateView("")):])
+	if of, late := schemas.CutLate(v.View); late {
+		v = f.viewNamed(of)
 	}
 	return v.Uplink == schemas.TierCenter
 }
@@ -202,6 +201,7 @@ func (f *Fold) goesUp(v *view) bool {
 func (f *Fold) results() *fold.Results {
 	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.config, Totals: f.totals()}
 	f.out.Into(r)
+	r.Finals = f.finals()
 	for _, v := range f.views {
 		if !v.late {
 			r.Views = append(r.Views, v.Progress)

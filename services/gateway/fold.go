@@ -4,8 +4,8 @@ import (
 	"container/heap"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
-	"strings"
 
 	"weir/schemas"
 	"weir/services/internal/fold"
@@ -36,10 +36,11 @@ type Fold struct {
 	views     []*view  // in order of first sight
 	windows   map[string]*merged
 
-	fresh   []*part   // of the run that is being applied
-	touched []*merged // likewise
+	flushes uint64    // since the state was made or restored
+	touched []*merged // by the commit that has just ended
 	dirty   []*merged // came out, have changed, and wait for the next second
 	holds   []*merged // to be held at the end of this flush
+	ended   []*merged // in this flush, of views that are published here
 	dec     schemas.CommitDecoder
 	out     fold.Collector
 	emits   map[string]uint64 // revisions by view/timing, since this process started
@@ -113,17 +114,16 @@ func (f *Fold) apply(p *producer, w *schemas.Window) {
 		m = &merged{key: k}
 		f.windows[k] = m
 	}
-	i, old := m.find(w)
-	if old == nil {
-		old = &part{of: m}
-		m.parts = append(m.parts, nil)
-		copy(m.parts[i+1:], m.parts[i:])
-		m.parts[i] = old
-	} else if w.Revision <= old.Revision {
+	i, known := m.find(w)
+	if !known {
+		m.parts = slices.Insert(m.parts, i, &part{of: m})
+	}
+	old := m.parts[i]
+	if known && w.Revision <= old.Revision {
 		return // an older revision that came later
 	}
 	if v := f.viewOf(w); !v.late {
-		p.view(w.View).applied += w.Count - old.Count
+		p.view(w.View).coming += w.Count - old.Count
 	}
 	sketch := append(old.Sketch[:0], w.Sketch...)
 	old.Window = *w
@@ -134,7 +134,7 @@ func (f *Fold) apply(p *producer, w *schemas.Window) {
 	m.changed = true
 	if !old.fresh {
 		old.fresh = true
-		f.fresh = append(f.fresh, old)
+		p.fresh = append(p.fresh, old)
 	}
 }
 
@@ -144,6 +144,7 @@ func (f *Fold) register(m *merged) {
 	if v.late {
 		return
 	}
+	m.amends = m.end() <= v.FinalThrough
 	heap.Push((*mergedByEnd)(&v.closing), m)
 	if !v.byDevice {
 		heap.Push((*mergedByEnd)(&v.waiting), m)
@@ -152,9 +153,7 @@ func (f *Fold) register(m *merged) {
 
 func (f *Fold) viewOf(w *schemas.Window) *view {
 	v := f.viewNamed(w.View)
-	for _, d := range w.Dims {
-		v.byDevice = v.byDevice || d == "device"
-	}
+	v.byDevice = v.byDevice || w.Dim("device") != ""
 	return v
 }
 
@@ -164,10 +163,8 @@ func (f *Fold) viewNamed(name string) *view {
 			return v
 		}
 	}
-	v := &view{
-		Progress: schemas.Progress{View: name, OnTimeThrough: never, FinalThrough: never},
-		late:     strings.HasPrefix(name, schemas.LateView("")),
-	}
+	v := &view{Progress: schemas.Progress{View: name, OnTimeThrough: never, FinalThrough: never}}
+	_, v.late = schemas.CutLate(name)
 	f.views = append(f.views, v)
 	return v
 }
@@ -183,20 +180,19 @@ func (f *Fold) progress(p *producer, c *schemas.Commit) {
 	for _, row := range c.Views {
 		p.view(row.View).Progress = row
 		v := f.viewNamed(row.View)
-		v.Size, v.Uplink, v.Publish = row.Size, row.Uplink, row.Publish
+		v.Size, v.Uplink = row.Size, row.Uplink
 	}
 	f.touched = f.touched[:0]
-	for _, part := range f.fresh {
+	for _, part := range p.fresh {
 		f.settle(p, part)
+		part.fresh = false
 		f.touched = append(f.touched, part.of)
 	}
+	p.fresh = p.fresh[:0]
 	for _, v := range p.progress {
+		v.applied, v.coming = v.applied+v.coming, 0
 		f.finish(v)
 	}
-	for _, part := range f.fresh {
-		part.fresh = false
-	}
-	f.fresh = f.fresh[:0]
 }
 
 // settle classes a part of the run that has just ended.

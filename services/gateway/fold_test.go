@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,13 +13,21 @@ import (
 	"weir/services/internal/fold"
 )
 
-// agentScript is the commits of one agent: random revisions of random windows,
-// as an aggregator would emit them.
+// agentScript is the commits of one producer: random revisions of random windows,
+// as an aggregator would emit them, or what a partition makes of them.
 type agentScript struct {
 	name    string
 	entries [][]byte
 	latest  map[string]schemas.Window // by view, key, start and part
 	emitted map[string]uint64
+}
+
+// subject is the outbox of an agent or a partition.
+func (a *agentScript) subject() string {
+	if region, partition := schemas.SplitProducer(a.name); region != a.name {
+		return schemas.GatewayOutbox(region, partition, schemas.KindCommit)
+	}
+	return schemas.AgentOutbox(a.name, schemas.KindCommit)
 }
 
 const second = 1_000_000_000
@@ -36,7 +45,9 @@ func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
 	var enc schemas.CommitEncoder
 	through := int64(0)
 	ids := uint64(epoch) << 32
-	for n := uint64(1); n <= uint64(rapid.IntRange(1, 25).Draw(t, "commits")); n++ {
+	n := uint64(0)
+	for range rapid.IntRange(1, 25).Draw(t, "commits") {
+		n++
 		through += int64(rapid.IntRange(0, 3).Draw(t, "advance")) * 10 * second
 		c := &schemas.Commit{Producer: name, Epoch: schemas.Epoch{epoch}, N: n, RunFirst: n, End: true, Time: through + 80*second, Wall: 1}
 		in := map[string]bool{}
@@ -86,7 +97,13 @@ func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
 			if v == "fleet" {
 				up = schemas.TierCenter
 			}
-			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: a.emitted[v]})
+			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, Publish: true, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: a.emitted[v]})
+		}
+		if cut := rapid.IntRange(-4, len(c.Windows)).Draw(t, "cut"); cut > 0 {
+			begin := &schemas.Commit{Producer: name, Epoch: c.Epoch, N: n, RunFirst: n, Windows: c.Windows[:cut]}
+			a.entries = append(a.entries, enc.Append(nil, begin))
+			n++
+			c.N, c.Windows = n, c.Windows[cut:]
 		}
 		a.entries = append(a.entries, enc.Append(nil, c))
 	}
@@ -107,13 +124,24 @@ func grow(t *rapid.T, w *schemas.Window, ids *uint64) {
 		if s.Count() == 0 {
 			w.First, w.Last = p, p
 		} else {
-			add(w, &schemas.Window{First: p, Last: p, Min: w.Min, Max: w.Max})
+			w.First, w.Last = ends(w.First, w.Last, p)
 		}
 		s.Add(p.Value)
 		w.Digest += p.ID
 	}
 	w.Count, w.Sum, w.Min, w.Max = s.Count(), s.Sum(), s.Min(), s.Max()
 	w.Sketch, _ = s.AppendBinary(nil)
+}
+
+// ends are the first and the last of three records, in the order of ties.
+func ends(first, last, p schemas.Point) (schemas.Point, schemas.Point) {
+	if schemas.Before(p.Time, p.ID, first.Time, first.ID) {
+		first = p
+	}
+	if schemas.Before(last.Time, last.ID, p.Time, p.ID) {
+		last = p
+	}
+	return first, last
 }
 
 // interleave draws one order of the agents' entries, each agent's own order
@@ -126,11 +154,11 @@ func interleave(t *rapid.T, agents []*agentScript) []fold.Message {
 		i := rapid.IntRange(0, len(agents)-1).Draw(t, "agent")
 		a := agents[i]
 		if next[i] < len(a.entries) {
-			out = append(out, fold.Message{Subject: schemas.AgentOutbox(a.name, schemas.KindCommit), Data: a.entries[next[i]]})
+			out = append(out, fold.Message{Subject: a.subject(), Data: a.entries[next[i]]})
 			next[i]++
 		}
 		if next[i] > 0 && rapid.IntRange(0, 4).Draw(t, "repeat") == 0 {
-			out = append(out, fold.Message{Subject: schemas.AgentOutbox(a.name, schemas.KindCommit), Data: a.entries[rapid.IntRange(0, next[i]-1).Draw(t, "again")]})
+			out = append(out, fold.Message{Subject: a.subject(), Data: a.entries[rapid.IntRange(0, next[i]-1).Draw(t, "again")]})
 		}
 		for j := range agents {
 			left = left || next[j] < len(agents[j].entries)
@@ -142,8 +170,8 @@ func interleave(t *rapid.T, agents []*agentScript) []fold.Message {
 	return out
 }
 
-// play folds messages and returns the encoded commits.
-func play(t *rapid.T, f *Fold, in []fold.Message, n *uint64) (out [][]byte) {
+// play folds messages and returns the encoded commits and the published lines.
+func play(t *rapid.T, f *Fold, in []fold.Message, n *uint64) (out [][]byte, published []schemas.PublishedRow) {
 	var enc schemas.CommitEncoder
 	for _, m := range in {
 		r, err := f.Apply(m)
@@ -153,12 +181,15 @@ func play(t *rapid.T, f *Fold, in []fold.Message, n *uint64) (out [][]byte) {
 		if r == nil {
 			continue
 		}
-		for _, c := range fold.Entries("r01/0", *n, m, r, 2048) {
+		for i := range r.Finals {
+			published = append(published, publishedRow(f.producer, &r.Finals[i]))
+		}
+		for _, c := range fold.Entries(f.producer, *n, m, r, 2048) {
 			out = append(out, enc.Append(nil, c))
 			*n = c.N
 		}
 	}
-	return out
+	return out, published
 }
 
 // TestEveryOrderGivesTheSameSums: whatever the order of agents and repeats, the
@@ -179,7 +210,8 @@ func TestEveryOrderGivesTheSameSums(t *testing.T) {
 		f := NewFold("r01/0", schemas.TierRegion)
 		n := uint64(0)
 		latest := map[string]schemas.Window{}
-		for _, b := range play(rt, f, interleave(rt, agents), &n) {
+		commits, _ := play(rt, f, interleave(rt, agents), &n)
+		for _, b := range commits {
 			c, err := new(schemas.CommitDecoder).Decode(b, schemas.WithAll)
 			if err != nil {
 				rt.Fatal(err)
@@ -230,11 +262,11 @@ func TestSameCommitsFromAnyCheckpoint(t *testing.T) {
 		agents := []*agentScript{drawAgent(rt, "a1", 1), drawAgent(rt, "a2", 2)}
 		in := interleave(rt, agents)
 		n := uint64(0)
-		whole := play(rt, NewFold("r01/0", schemas.TierRegion), in, &n)
+		whole, lines := play(rt, NewFold("r01/0", schemas.TierRegion), in, &n)
 		cut := rapid.IntRange(0, len(in)).Draw(rt, "checkpoint")
 		f := NewFold("r01/0", schemas.TierRegion)
 		n = 0
-		got := play(rt, f, in[:cut], &n)
+		got, gotLines := play(rt, f, in[:cut], &n)
 		g := NewFold("r01/0", schemas.TierRegion)
 		state := f.Append(nil)
 		if err := g.Restore(state); err != nil {
@@ -243,7 +275,8 @@ func TestSameCommitsFromAnyCheckpoint(t *testing.T) {
 		if again := g.Append(nil); !bytes.Equal(state, again) {
 			rt.Fatalf("restored state is written as other bytes")
 		}
-		got = append(got, play(rt, g, in[cut:], &n)...)
+		rest, restLines := play(rt, g, in[cut:], &n)
+		got, gotLines = append(got, rest...), append(gotLines, restLines...)
 		if len(got) != len(whole) {
 			rt.Fatalf("%d commits, want %d", len(got), len(whole))
 		}
@@ -251,6 +284,9 @@ func TestSameCommitsFromAnyCheckpoint(t *testing.T) {
 			if !bytes.Equal(got[i], whole[i]) {
 				rt.Fatalf("commit %d differs after a checkpoint at %d", i+1, cut)
 			}
+		}
+		if !reflect.DeepEqual(gotLines, lines) {
+			rt.Fatalf("after a checkpoint at %d other lines are published:\n%v\nwant\n%v", cut, gotLines, lines)
 		}
 	})
 }

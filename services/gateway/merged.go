@@ -1,11 +1,11 @@
 package gateway
 
 import (
-	"sort"
+	"slices"
 	"strings"
 
-	"weir/pkg/sketch"
 	"weir/schemas"
+	"weir/services/internal/parts"
 )
 
 // part is the latest revision of one part of a window.
@@ -14,14 +14,14 @@ type part struct {
 	of     *merged
 	final  bool // no revision of it follows
 	held   bool // it came while its producer's final_through had passed it: only an explicit final ends it
-	fresh  bool // came in the commit that is being applied
+	fresh  bool // came in the commit of its producer that has not ended yet
 	queued bool // in its producer's heap of open parts
 }
 
 // merged is one window of this gateway: the sum of its parts.
 type merged struct {
 	key   string
-	parts []*part // ordered by contributor, epoch, first_n
+	parts []*part // in the order of parts.Compare
 
 	firstN  uint64 // of this gateway's own part
 	rev     uint32
@@ -29,7 +29,8 @@ type merged struct {
 	out     bool   // a revision has come out
 	changed bool   // since then
 	held    bool   // it came out while announced as final
-	flushed bool   // a revision has come out in this flush
+	flushed uint64 // the flush in which the latest revision came out; 0: before the state was restored
+	amends  bool   // it began after its view had passed its end: what came before has been forgotten
 	gone    bool   // final and forgotten
 }
 
@@ -59,23 +60,9 @@ func writeInt(b *strings.Builder, v int64) {
 	}
 }
 
-// find returns the part that w revises, or where it goes.
-func (m *merged) find(w *schemas.Window) (int, *part) {
-	i := sort.Search(len(m.parts), func(i int) bool { return !partLess(&m.parts[i].Window, w) })
-	if i < len(m.parts) && !partLess(w, &m.parts[i].Window) {
-		return i, m.parts[i]
-	}
-	return i, nil
-}
-
-func partLess(a, b *schemas.Window) bool {
-	if a.Contributor != b.Contributor {
-		return a.Contributor < b.Contributor
-	}
-	if a.Epoch != b.Epoch {
-		return string(a.Epoch[:]) < string(b.Epoch[:])
-	}
-	return a.FirstN < b.FirstN
+// find is where the part that w revises is, or where it goes.
+func (m *merged) find(w *schemas.Window) (i int, known bool) {
+	return slices.BinarySearchFunc(m.parts, w, func(p *part, w *schemas.Window) int { return parts.Compare(&p.Window, w) })
 }
 
 // final reports whether no part will be revised any more.
@@ -88,57 +75,14 @@ func (m *merged) final() bool {
 	return true
 }
 
-// sum merges the parts, in their order, into one window. bytes is where its
-// sketch is appended.
-func (m *merged) sum(bytes []byte) (schemas.Window, []byte) {
-	w := m.parts[0].Window
-	if len(m.parts) == 1 {
-		w.Missing = append([]string(nil), w.Missing...)
-		return w, bytes
+// sum is the window as the sum of its parts. sketches is where its sketch is
+// appended.
+func (m *merged) sum(sketches []byte) (schemas.Window, []byte) {
+	var s parts.Sum
+	for _, p := range m.parts {
+		s.Add(&p.Window)
 	}
-	var sk, next sketch.Sketch
-	sketched := decodeSketch(&sk, w.Sketch)
-	w.Missing = append([]string(nil), w.Missing...)
-	for _, p := range m.parts[1:] {
-		add(&w, &p.Window)
-		if next.Reset(); sketched && decodeSketch(&next, p.Sketch) {
-			sk.Merge(&next)
-		} else {
-			sketched = false
-		}
-	}
-	if w.Sketch = nil; sketched {
-		from := len(bytes)
-		bytes, _ = sk.AppendBinary(bytes) // fails only for sketches that Decode refuses
-		w.Sketch = bytes[from:len(bytes):len(bytes)]
-	}
-	return w, bytes
-}
-
-// decodeSketch reports false where there is none that can be read: late totals
-// have none, and counts and sums are exact without it.
-func decodeSketch(s *sketch.Sketch, b []byte) bool {
-	return len(b) > 0 && s.UnmarshalBinary(b) == nil
-}
-
-// add adds one part to a sum.
-func add(w, p *schemas.Window) {
-	w.Count += p.Count
-	w.Sum += p.Sum
-	w.Min, w.Max = min(w.Min, p.Min), max(w.Max, p.Max)
-	if schemas.Before(p.First.Time, p.First.ID, w.First.Time, w.First.ID) {
-		w.First = p.First
-	}
-	if schemas.Before(w.Last.Time, w.Last.ID, p.Last.Time, p.Last.ID) {
-		w.Last = p.Last
-	}
-	w.Digest += p.Digest
-	w.LateCount += p.LateCount
-	w.Expected += p.Expected
-	w.Seen += p.Seen
-	w.ClockError = max(w.ClockError, p.ClockError)
-	w.ConfigRev = max(w.ConfigRev, p.ConfigRev)
-	w.Missing = append(w.Missing, p.Missing[:min(len(p.Missing), schemas.MaxMissing-min(len(w.Missing), schemas.MaxMissing))]...)
+	return s.Whole(sketches)
 }
 
 // mergedByEnd is a heap of windows by their end.

@@ -77,7 +77,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 		folds: map[string]*Fold{}, runs: map[string]newestRun{},
 	}
 	s.runner = fold.NewRunner(fold.Config{
-		Input: cfg.Input, Output: cfg.Output, Route: s.route, Make: s.stage, Seen: s.seen,
+		Input: cfg.Input, Output: cfg.Output, Route: s.route, Make: s.stage, Seen: s.seen, Committed: s.publish,
 	}, b, s.log)
 	return s, nil
 }
@@ -134,6 +134,21 @@ func (s *Service) seen(st *fold.Stage, m fold.Message) {
 	}
 	r.n = c.N
 	s.runs[c.Producer] = r
+}
+
+// publish hands the final windows of a commit to whoever subscribes. Nobody
+// waits for them and nothing is sent twice: the outbox is what is sure.
+func (s *Service) publish(st *fold.Stage, r *fold.Results) {
+	for i := range r.Finals {
+		row := publishedRow(st.Producer, &r.Finals[i])
+		data, err := json.Marshal(row)
+		if err == nil {
+			err = s.bus.Publish(schemas.PublishedWindows(row.Tenant, row.View), data)
+		}
+		if err != nil {
+			s.log.Warn("final window not published", "view", row.View, "start", row.Start, "err", err)
+		}
+	}
 }
 
 // purgeEvery is the time between two purges of the input.

@@ -74,6 +74,7 @@ type producer struct {
 	time     int64 // agent time of its newest commit
 	wall     int64
 	progress map[string]*progress // by view
+	fresh    []*part              // came in its commit that has not ended yet
 	totals   []schemas.Total      // of its newest commit
 	config   uint64
 }
@@ -81,7 +82,8 @@ type producer struct {
 // progress is one view of a producer.
 type progress struct {
 	schemas.Progress
-	applied uint64  // Σ count of the latest revisions of every part ever applied
+	applied uint64  // Σ count of the latest revisions of every part ever applied, as of the end of a commit
+	coming  uint64  // what the commit that has not ended yet adds to it, modulo 2^64
 	open    []*part // parts that its final_through will make final, a heap by end
 }
 

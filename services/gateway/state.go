@@ -11,7 +11,7 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload.
-const stateVersion = 1
+const stateVersion = 2
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.
@@ -91,6 +91,7 @@ func (p *producer) append(b []byte) []byte {
 		b = fold.AppendString(b, v)
 		b = appendProgress(b, &p.progress[v].Progress)
 		b = binary.AppendUvarint(b, p.progress[v].applied)
+		b = binary.AppendUvarint(b, p.progress[v].coming)
 	}
 	b = binary.AppendUvarint(b, uint64(len(p.totals)))
 	for _, t := range p.totals {
@@ -118,7 +119,7 @@ func (f *Fold) readProducer(r *fold.StateReader) {
 		name := r.String()
 		v := p.view(name)
 		readProgress(r, &v.Progress)
-		v.View, v.applied = name, r.Uint()
+		v.View, v.applied, v.coming = name, r.Uint(), r.Uint()
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		p.totals = append(p.totals, schemas.Total{
@@ -128,15 +129,24 @@ func (f *Fold) readProducer(r *fold.StateReader) {
 	}
 }
 
-// Flags of a window and of a part.
+// Flags of a window.
 const (
-	flagOut = 1 << iota
-	flagChanged
-	flagHeld
-	flagDirty
-	flagFinal
+	windowOut = 1 << iota
+	windowChanged
+	windowHeld
+	windowDirty
+	windowAmends
 )
 
+// Flags of a part.
+const (
+	partHeld = 1 << iota
+	partFinal
+	partQueued
+	partFresh
+)
+
+// flags is a byte of bits, the lowest first.
 func flags(bits ...bool) (v byte) {
 	for i, b := range bits {
 		if b {
@@ -147,14 +157,14 @@ func flags(bits ...bool) (v byte) {
 }
 
 func (m *merged) append(b []byte, dirty bool) []byte {
-	b = append(b, flags(m.out, m.changed, m.held, dirty))
+	b = append(b, flags(m.out, m.changed, m.held, dirty, m.amends))
 	b = binary.AppendUvarint(b, m.firstN)
 	b = binary.AppendUvarint(b, uint64(m.rev))
 	b = binary.AppendUvarint(b, m.emitted)
 	b = binary.AppendUvarint(b, uint64(len(m.parts)))
 	var enc schemas.CommitEncoder
 	for _, p := range m.parts {
-		b = append(b, flags(false, false, p.held, false, p.final, p.queued))
+		b = append(b, flags(p.held, p.final, p.queued, p.fresh))
 		entry := enc.Append(nil, &schemas.Commit{
 			Producer: p.Contributor, Epoch: p.Epoch, N: p.FirstN, RunFirst: p.FirstN, Windows: []schemas.Window{p.Window},
 		})
@@ -167,7 +177,7 @@ var errState = fmt.Errorf("state is not ours")
 
 func (f *Fold) readWindow(r *fold.StateReader) {
 	fl := r.Byte()
-	m := &merged{out: fl&flagOut != 0, changed: fl&flagChanged != 0, held: fl&flagHeld != 0}
+	m := &merged{out: fl&windowOut != 0, changed: fl&windowChanged != 0, held: fl&windowHeld != 0, amends: fl&windowAmends != 0}
 	m.firstN, m.rev, m.emitted = r.Uint(), uint32(r.Uint()), r.Uint()
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		f.readPart(r, m)
@@ -179,7 +189,7 @@ func (f *Fold) readWindow(r *fold.StateReader) {
 	m.key = windowKey(&m.parts[0].Window)
 	f.windows[m.key] = m
 	v := f.viewOf(&m.parts[0].Window)
-	if fl&flagDirty != 0 {
+	if fl&windowDirty != 0 {
 		f.dirty = append(f.dirty, m)
 	}
 	if v.late {
@@ -200,12 +210,15 @@ func (f *Fold) readPart(r *fold.StateReader, m *merged) {
 		r.Fail(errState)
 		return
 	}
-	p := &part{Window: c.Windows[0], of: m, held: fl&flagHeld != 0, final: fl&flagFinal != 0, queued: fl&(flagFinal<<1) != 0}
+	p := &part{Window: c.Windows[0], of: m, held: fl&partHeld != 0, final: fl&partFinal != 0, queued: fl&partQueued != 0, fresh: fl&partFresh != 0}
 	p.Sketch = append([]byte(nil), p.Sketch...)
 	m.parts = append(m.parts, p)
+	from := f.find(p.Contributor)
+	if p.fresh {
+		from.fresh = append(from.fresh, p)
+	}
 	if p.queued {
-		v := f.find(p.Contributor).view(p.View)
-		heap.Push((*byEnd)(&v.open), p)
+		heap.Push((*byEnd)(&from.view(p.View).open), p)
 	}
 }
 

@@ -64,18 +64,8 @@ func (w *writer) resume(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("resume journal of agent %s at sequence %d: %w", w.name, seq, err)
 	}
 	w.n, w.arrived, w.after = f.N, f.ArrivedBefore+f.Arrived(), seq
-	w.clock = resumeClock(lastTick(&f), now)
+	w.clock = resumeClock(f.Tick, now) // every frame has the time
 	return nil
-}
-
-// lastTick is the tick of a frame, or else its best trace: when its last
-// reading was accepted.
-func lastTick(f *schemas.Frame) schemas.Tick {
-	if f.Tick != (schemas.Tick{}) || len(f.IngestTime) == 0 {
-		return f.Tick
-	}
-	t := f.IngestTime[len(f.IngestTime)-1]
-	return schemas.Tick{Time: t, Wall: t}
 }
 
 // run writes frames until the agent is closed and nothing is left, or an append

@@ -111,8 +111,10 @@ func (p *fleetPass) ends() (from, to int64) {
 }
 
 // compare returns what differs, and how many readings only the fleet view calls
-// late. Where windows and late totals are not each as the truth says, their sum
-// must be, by group, and no window may hold more than it may.
+// late; negative: so many that the devices' views call late and the fleet view
+// still took, before it had a watermark. Where windows and late totals are not
+// each as the truth says, their sum must be, by group, and no window may hold
+// more than it may.
 func (p *fleetPass) compare(f fleetFound) (diffs []Difference, late int64) {
 	if p.account.foreign {
 		return p.compareShared(f), 0
@@ -122,7 +124,7 @@ func (p *fleetPass) compare(f fleetFound) (diffs []Difference, late int64) {
 		return f.odd, 0
 	}
 	diffs, late = p.conserved(f)
-	if late <= 0 || len(diffs) > 0 { // nothing is explained by lateness: the windows say more
+	if late == 0 || len(diffs) > 0 { // nothing is explained by lateness: the windows say more
 		return append(f.odd, exact...), 0
 	}
 	return f.odd, late

@@ -18,7 +18,7 @@ type Report struct {
 	Unknown       int64    `json:"unknown"`        // that may be
 	DeviceWindows int64    `json:"device_windows"` // compared
 	FleetWindows  int64    `json:"fleet_windows"`
-	LateInFleet   int64    `json:"late_in_fleet"` // records that only the fleet view calls late
+	LateInFleet   int64    `json:"late_in_fleet"` // records that only the fleet view calls late, less those that only it does not
 	Seconds       float64  `json:"seconds"`
 	Notes         []string `json:"notes"` // what could not be compared, and why
 

@@ -41,7 +41,7 @@ const (
 
 // runUp is weir up, flags checked.
 func runUp(ctx context.Context, o upOptions, out io.Writer, s *screen) (err error) {
-	limitMemory()
+	tuneMemory()
 	in := &instance{
 		upOptions: o, out: out, screen: s, started: time.Now(),
 		log:      slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: o.level()})),
@@ -74,15 +74,8 @@ func (o *upOptions) level() slog.Level {
 // open takes what only one process can have. The addresses come first: a new
 // folder is not made for a start that cannot be.
 func (in *instance) open(ctx context.Context) (err error) {
-	if in.data != "" {
-		if err := datadir.CheckFree(in.data); err != nil {
-			return err
-		}
-	}
-	for _, a := range []address{in.nats, in.mqtt} {
-		if err := a.free(ctx); err != nil {
-			return err
-		}
+	if err := in.vacated(ctx); err != nil {
+		return err
 	}
 	if in.http, err = in.upOptions.http.listen(ctx); err != nil {
 		return err
@@ -95,6 +88,41 @@ func (in *instance) open(ctx context.Context) (err error) {
 		OperatorPassword: in.folder.Operator.Password, Log: in.log,
 	})
 	return err
+}
+
+// dying is how long a process that was killed may take to let go of its folder
+// and its sockets: with thousands of connections that is some 100 ms.
+const dying = 2 * time.Second
+
+// vacated says why the folder or an address cannot be had. Where there is a
+// folder, this may be a start after a kill, so it asks again for a while.
+func (in *instance) vacated(ctx context.Context) error {
+	deadline := in.started.Add(dying)
+	for {
+		err := in.vacant(ctx)
+		if err == nil || in.data == "" || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (in *instance) vacant(ctx context.Context) error {
+	if in.data != "" {
+		if err := datadir.CheckFree(in.data); err != nil {
+			return err
+		}
+	}
+	for _, a := range []address{in.upOptions.http, in.nats, in.mqtt} {
+		if err := a.free(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start makes the streams, puts the policy where everybody finds it, and starts

@@ -128,7 +128,7 @@ func TestLineFitsTheTerminal(t *testing.T) {
 	for columns, want := range map[int]string{
 		100: line,
 		70:  "12 received = 10 counted + 2 rejected · 0 unexplained",
-		20:  "12 received = 10 co…",
+		30:  "12 received = 10 … unexplained",
 		0:   "…",
 	} {
 		if got := cut(line, columns); got != want {

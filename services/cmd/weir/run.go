@@ -94,7 +94,7 @@ func (o *runOptions) check() error {
 
 // run joins the services to the server until ctx ends or one of them fails.
 func (o *runOptions) run(ctx context.Context, names []string, log *slog.Logger) (err error) {
-	limitMemory()
+	tuneMemory()
 	p, err := o.plant(ctx, names, log)
 	if err != nil {
 		return err

@@ -89,8 +89,9 @@ func (s *screen) leave() {
 // aside is what stands in parentheses.
 var aside = regexp.MustCompile(` \([^)]*\)`)
 
-// cut shortens a line to so many columns, asides first: a longer one would not
-// be rewritten but repeated.
+// cut shortens a line to so many columns: a longer one would not be rewritten
+// but repeated. Asides go first, then the middle: what matters most is at both
+// ends.
 func cut(line string, columns int) string {
 	if utf8.RuneCountInString(line) > columns {
 		line = aside.ReplaceAllString(line, "")
@@ -99,5 +100,7 @@ func cut(line string, columns int) string {
 	if len(r) <= columns {
 		return line
 	}
-	return string(r[:max(columns-1, 0)]) + "…"
+	last := min(2*columns/5, len(r))
+	first := max(columns-last-1, 0)
+	return string(r[:first]) + "…" + string(r[len(r)-last:])
 }

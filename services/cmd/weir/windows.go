@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weir/services/console"
+	"weir/schemas"
 )
 
 // windowFlags are the flags of weir windows that are parameters of the API.
@@ -94,7 +94,7 @@ var windowColumns = []string{
 	"start", "end", "tenant", "view", "key", "count", "mean", "min", "p50", "p99", "max", "timing", "revision", "complete",
 }
 
-func windowRow(w *console.Row) []string {
+func windowRow(w *schemas.WindowRow) []string {
 	if w.View == "" { // the last line of an answer with detail
 		return nil
 	}
