@@ -31,6 +31,7 @@ import (
 type Bus struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	lanes  []lane // connections that only append; none: the main one appends
 	prefix string
 	dir    string // data folder of an embedded server whose metadata is synced by us; else empty
 
@@ -49,8 +50,38 @@ func newBus(nc *nats.Conn, prefix, dir string) (*Bus, error) {
 	return &Bus{nc: nc, js: js, prefix: prefix, dir: dir}, nil
 }
 
-// Close ends the connection after what was published has been handed over.
-func (b *Bus) Close() { b.nc.Close() }
+// lane is a connection of its own for appends. One connection is one queue: with
+// hundreds of writers on it, and readers beside them, every answer waits for all.
+type lane struct {
+	nc *nats.Conn
+	js jetstream.JetStream
+}
+
+// addLane gives the bus one more connection to append on.
+func (b *Bus) addLane(nc *nats.Conn) error {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(askTimeout))
+	if err != nil {
+		return fmt.Errorf("open JetStream: %w", err)
+	}
+	b.lanes = append(b.lanes, lane{nc, js})
+	return nil
+}
+
+// laneOf is where a subject's appends go: always the same connection.
+func (b *Bus) laneOf(subject string) jetstream.JetStream {
+	if len(b.lanes) == 0 {
+		return b.js
+	}
+	return b.lanes[schemas.HashName(subject)%uint64(len(b.lanes))].js
+}
+
+// Close ends the connections after what was published has been handed over.
+func (b *Bus) Close() {
+	for _, l := range b.lanes {
+		l.nc.Close()
+	}
+	b.nc.Close()
+}
 
 // Ensure creates the declared streams or updates their limits. Later calls to
 // Append and Last find their stream among them.
@@ -118,7 +149,7 @@ func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uin
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	msg := &nats.Msg{Subject: subject, Data: data}
-	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after))
+	ack, err := b.laneOf(subject).PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after))
 	if err != nil {
 		return 0, fmt.Errorf("append %d bytes to %s after %d: %w", len(data), subject, after, class(err))
 	}
@@ -129,7 +160,7 @@ func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uin
 func (b *Bus) Store(ctx context.Context, subject string, data []byte) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
+	ack, err := b.laneOf(subject).PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
 	if err != nil {
 		return 0, fmt.Errorf("store %d bytes on %s: %w", len(data), subject, class(err))
 	}

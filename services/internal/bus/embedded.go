@@ -61,7 +61,7 @@ func Embed(cfg Config) (*Embedded, error) {
 		e.srv.WaitForShutdown()
 		return nil, fmt.Errorf("start NATS server on %q with data in %s: %w", cfg.Listen, cfg.Dir, err)
 	}
-	if e.Bus, err = e.Connect("weir"); err != nil {
+	if err = e.connect(); err != nil {
 		e.srv.Shutdown()
 		e.srv.WaitForShutdown()
 		return nil, err
@@ -138,8 +138,38 @@ func anonymous() *server.Permissions {
 // and what readers get of a stream comes to an inbox.
 const serviceInbox = "_WEIR"
 
-// Connect opens another in-process connection.
+// lanes is how many connections the embedded bus appends on.
+const lanes = 4
+
+// connect opens the bus of this process.
+func (e *Embedded) connect() (err error) {
+	if e.Bus, err = e.Connect("weir"); err != nil {
+		return err
+	}
+	for i := range lanes {
+		nc, err := e.dial(fmt.Sprintf("weir-append-%d", i))
+		if err == nil {
+			err = e.Bus.addLane(nc)
+		}
+		if err != nil {
+			e.Bus.Close()
+			return err
+		}
+	}
+	return nil
+}
+
+// Connect opens another in-process bus with one connection.
 func (e *Embedded) Connect(name string) (*Bus, error) {
+	nc, err := e.dial(name)
+	if err != nil {
+		return nil, err
+	}
+	return newBus(nc, e.cfg.Prefix, e.cfg.Dir)
+}
+
+// dial opens an in-process connection with the services' rights.
+func (e *Embedded) dial(name string) (*nats.Conn, error) {
 	nc, err := nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(userService, e.password),
 		nats.Name(name), nats.CustomInboxPrefix(serviceInbox), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
@@ -152,7 +182,7 @@ func (e *Embedded) Connect(name string) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect %s to the embedded server: %w", name, err)
 	}
-	return newBus(nc, e.cfg.Prefix, e.cfg.Dir)
+	return nc, nil
 }
 
 // Addr is where the server listens; empty if it does not.
