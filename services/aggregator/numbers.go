@@ -2,13 +2,17 @@ package aggregator
 
 import (
 	"encoding/binary"
+	"sort"
 	"strings"
 
 	"weir/services/internal/fold"
 )
 
-// maxIntervals bounds the gaps that are remembered for one boot of a device.
-const maxIntervals = 16
+// maxIntervals bounds the gaps that are remembered for one boot of a device. A
+// client that resends out of order after an outage leaves a gap for each reading
+// that it had in flight; a gap that is closed too early turns an acknowledged
+// reading into a repeat. Memory is taken only where there are gaps.
+const maxIntervals = 1024
 
 // maxBoots bounds the boots of a device whose numbers are remembered.
 const maxBoots = 8
@@ -44,10 +48,7 @@ func (n *numbers) add(seq uint64) bool {
 
 // insert handles every case but the next number in order.
 func (n *numbers) insert(seq uint64) bool {
-	i := len(n.seen)
-	for i > 0 && n.seen[i-1].from > seq {
-		i--
-	}
+	i := sort.Search(len(n.seen), func(i int) bool { return n.seen[i].from > seq })
 	if i > 0 && seq <= n.seen[i-1].to {
 		return false
 	}

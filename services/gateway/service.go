@@ -245,6 +245,7 @@ func (s *Service) answer(ctx context.Context) (func(), error) {
 
 func (s *Service) checks(ctx context.Context) ([]schemas.GatewayCheck, error) {
 	wall := time.Now().UnixNano()
+	_, behind := s.runner.Position()
 	out := []schemas.GatewayCheck{}
 	for _, st := range s.runner.Stages() {
 		s.mu.Lock()
@@ -252,6 +253,11 @@ func (s *Service) checks(ctx context.Context) ([]schemas.GatewayCheck, error) {
 		s.mu.Unlock()
 		if err := st.Ask(ctx, func() { out = append(out, f.check(wall)) }); err != nil {
 			return nil, err
+		}
+	}
+	if behind == 0 { // everything is applied: a producer that says nothing is no lag
+		for i := range out {
+			out[i].Lag = 0
 		}
 	}
 	return out, nil

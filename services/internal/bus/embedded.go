@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // Config of an embedded server.
@@ -91,6 +92,10 @@ func (e *Embedded) start() error {
 }
 
 func (e *Embedded) options() (*server.Options, error) {
+	service, err := hashed(e.password)
+	if err != nil {
+		return nil, err
+	}
 	o := &server.Options{
 		ServerName: "weir", JetStream: true, StoreDir: filepath.Join(e.cfg.Dir, "jetstream"),
 		NoSigs: true, DisableJetStreamBanner: true, MaxPayload: maxPayload, MaxPending: 64 << 20,
@@ -100,12 +105,16 @@ func (e *Embedded) options() (*server.Options, error) {
 		StreamMaxBufferedMsgs: 10_000, StreamMaxBufferedSize: 32 << 20,
 		NoAuthUser: userAnon,
 		Users: []*server.User{
-			{Username: userService, Password: e.password},
-			{Username: userAnon, Permissions: anonymous()},
+			{Username: userService, Password: service},
+			{Username: userAnon, Password: service, Permissions: anonymous()}, // nobody logs in as anon: who logs in as nobody is anon
 		},
 	}
 	if e.cfg.OperatorPassword != "" {
-		o.Users = append(o.Users, &server.User{Username: UserOperator, Password: e.cfg.OperatorPassword})
+		operator, err := hashed(e.cfg.OperatorPassword)
+		if err != nil {
+			return nil, err
+		}
+		o.Users = append(o.Users, &server.User{Username: UserOperator, Password: operator})
 	}
 	if e.cfg.Listen == "" {
 		return o, nil
@@ -122,6 +131,16 @@ func (e *Embedded) options() (*server.Options, error) {
 		o.Port = server.RANDOM_PORT
 	}
 	return o, nil
+}
+
+// hashed is what the server holds of a password. The passwords are random and
+// long, so the least cost will do.
+func hashed(password string) (string, error) {
+	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		return "", fmt.Errorf("hash a password of %d bytes: %w", len(password), err)
+	}
+	return string(h), nil
 }
 
 // anonymous are the rights of a device or tool without credentials: publish
