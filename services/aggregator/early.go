@@ -17,7 +17,7 @@ type early struct {
 // add adds one record and reports whether it is the first of the second.
 func (e *early) add(p schemas.Point) bool {
 	e.count++
-	e.sum += p.Value
+	e.sum = finite(e.sum + p.Value)
 	if e.count == 1 {
 		e.min, e.max, e.last = p.Value, p.Value, p
 		return true

@@ -130,6 +130,31 @@ func TestSameCommitsFromAnyCheckpoint(t *testing.T) {
 	})
 }
 
+// TestHugeValuesStayReadable: sums of values at the end of the range of float64
+// do not make a commit that nobody can read.
+func TestHugeValuesStayReadable(t *testing.T) {
+	s := &script{}
+	start := int64(1_760_000_000_000 * ms)
+	for i := range 40 {
+		at := start + int64(i)*1000*ms
+		back := int64(0)
+		if i > 30 {
+			back = 7200_000 * ms // late
+		}
+		s.reading("d1", uint64(i), at-back, at, schemas.Value{Metric: "t", Value: 1.7e308})
+		s.cut(at)
+		s.cut(at + 500*ms)
+	}
+	for i := range 100 {
+		s.cut(start + int64(40+i)*1000*ms)
+	}
+	for _, b := range play(t, NewFold("a001", nil), s.frames, 0, &position{}) {
+		if _, err := new(schemas.CommitDecoder).Decode(b, schemas.WithAll); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLedgerClosesAndWindowsHoldWhatIsCounted: every record that arrives is in
 // one outcome, and the windows hold exactly the counted ones.
 func TestLedgerClosesAndWindowsHoldWhatIsCounted(t *testing.T) {

@@ -44,7 +44,7 @@ func (f *Fold) addLate(g *group, p schemas.Point) {
 		f.lates[k] = t
 	}
 	t.w.Count++
-	t.w.Sum += p.Value
+	t.w.Sum = finite(t.w.Sum + p.Value)
 	t.w.Min, t.w.Max = min(t.w.Min, p.Value), max(t.w.Max, p.Value)
 	t.w.First, t.w.Last = earlier(t.w.First, p), later(t.w.Last, p)
 	t.w.Digest += p.ID

@@ -2,6 +2,7 @@ package aggregator
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"weir/pkg/sketch"
@@ -71,6 +72,10 @@ func (a *tally) add(p schemas.Point) {
 	a.sk.Add(p.Value)
 	a.digest += p.ID
 }
+
+// finite keeps a sum of huge values a number: infinity would make the commit
+// unreadable for every reader.
+func finite(v float64) float64 { return max(-math.MaxFloat64, min(math.MaxFloat64, v)) }
 
 func earlier(a, b schemas.Point) schemas.Point {
 	if schemas.Before(b.Time, b.ID, a.Time, a.ID) {

@@ -127,7 +127,8 @@ func (f *Fold) increase(w *schemas.Window, r *window.Revision[tally]) {
 	if r.Before != nil {
 		before = r.Before.count
 	}
-	w.Sum, _ = r.Acc.counter().Increase(before)
+	sum, _ := r.Acc.counter().Increase(before)
+	w.Sum = finite(sum)
 	w.Min, w.Max = w.Sum, w.Sum
 	var one sketch.Sketch
 	one.Add(w.Sum)
