@@ -28,7 +28,7 @@ func LiveLine(l *Balance) string {
 	terms = append(terms, term(t.InFlight, "in flight"))
 	line := term(t.Received, "received") + " = " + strings.Join(terms, " + ")
 	if t.LostDeclared > 0 {
-		line += " · " + term(t.LostDeclared, "known to be lost")
+		line += " · " + term(t.LostDeclared, "missing by number")
 	}
 	return line + fmt.Sprintf(" · %s unexplained · lag %.1f s", thousandsSigned(t.Unexplained), l.Lag)
 }
