@@ -102,7 +102,7 @@ const (
 type Limits struct {
 	Tenants            int      `json:"tenants" jsonschema:"Tenants that may exist; a record of one more is rejected as tenant_limit."`
 	Devices            int      `json:"devices" jsonschema:"Devices of an agent; readings of one more are rejected as too_many."`
-	Connections        int      `json:"connections" jsonschema:"Connections of devices; one more is closed."`
+	Connections        int      `json:"connections" jsonschema:"MQTT connections of devices; one more is closed."`
 	SeriesPerDevice    int      `json:"series_per_device" jsonschema:"Metrics of a device; records of further ones are counted under one overflow metric. May differ by tenant and class."`
 	Payload            ByteSize `json:"payload" jsonschema:"Size of a message; a larger one is rejected as too_large. May differ by tenant and class."`
 	Depth              int      `json:"depth" jsonschema:"Nesting of objects and arrays in a message; a deeper one is rejected as too_deep. May differ by tenant and class."`

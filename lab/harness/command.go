@@ -3,10 +3,10 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -43,16 +43,32 @@ func (p *Product) Do(cmd *exec.Cmd) Result {
 	p.tb.Helper()
 	var out, messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages
-	if err := cmd.Start(); err != nil {
+	ended, err := spawn(cmd)
+	if err != nil {
 		p.tb.Fatalf("start %s: %v", cmd, err)
 	}
 	tooLong := time.AfterFunc(commandWithin, func() { _ = cmd.Process.Kill() })
 	defer tooLong.Stop()
-	err := cmd.Wait()
-	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
-		p.tb.Fatalf("run %s: %v", cmd, err)
-	}
+	<-ended
 	return Result{Args: cmd.Args[1:], Stdout: out.String(), Stderr: messages.String(), Code: cmd.ProcessState.ExitCode()}
+}
+
+// spawn starts a command that dies with this process: the kernel kills it when
+// the thread that started it ends, so that thread waits for it. ended is closed
+// once its exit code is known.
+func spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
+	ended = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // the exit code is in cmd
+		}
+	}()
+	return ended, <-started
 }
 
 // ask runs a command that must succeed.

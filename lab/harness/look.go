@@ -76,6 +76,9 @@ const settledWithin = 60 * time.Second
 func (p *Product) Settle(tenant string, want schemas.Account) {
 	p.tb.Helper()
 	Until(p.tb, settledWithin, func() string {
+		if died := p.died(); died != "" {
+			p.tb.Fatal(died)
+		}
 		l, err := p.Balance()
 		if err != nil {
 			return err.Error()

@@ -38,6 +38,7 @@ type life struct {
 	cmd   *exec.Cmd
 	begun time.Time
 	ended chan struct{} // closed once it has ended and its exit code is known
+	asked bool          // to end, by the test
 }
 
 // readyWithin bounds a start; killedWithin the end of a process that was killed;
@@ -84,6 +85,9 @@ func (p *Product) Flags(args ...string) { p.args = args }
 
 // end leaves nothing behind but what explains a failure.
 func (p *Product) end() {
+	if died := p.died(); died != "" {
+		p.tb.Error(died)
+	}
 	p.Kill()
 	p.client.CloseIdleConnections()
 	_ = p.log.Close()
@@ -104,12 +108,12 @@ func (p *Product) Launch() {
 		"up", "--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--devices", "0",
 	}, p.args)...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	l := &life{cmd: cmd, begun: time.Now(), ended: make(chan struct{})}
-	if err := cmd.Start(); err != nil {
+	begun := time.Now()
+	ended, err := spawn(cmd)
+	if err != nil {
 		p.tb.Fatalf("launch the product: %v", err)
 	}
-	go func() { defer close(l.ended); _ = cmd.Wait() }() // its exit code is in cmd
-	p.life = l
+	p.life = &life{cmd: cmd, begun: begun, ended: ended}
 }
 
 // command is the binary in a group of its own, which no terminal interrupts and
@@ -134,8 +138,8 @@ func (p *Product) Ready() time.Duration {
 }
 
 func (p *Product) notReady() string {
-	if !p.Running() {
-		p.tb.Fatalf("the product ended with exit code %d before it was ready:\n%s", p.ExitCode(), p.LogTail(10))
+	if died := p.died(); died != "" {
+		p.tb.Fatal(died)
 	}
 	r, err := p.client.Get("http://" + p.HTTP + "/readyz?verbose")
 	if err != nil {
@@ -189,6 +193,14 @@ func (p *Product) Running() bool {
 	}
 }
 
+// died says how the newest life ended, if it did and nobody had asked for it.
+func (p *Product) died() string {
+	if p.life == nil || p.life.asked || p.Running() {
+		return ""
+	}
+	return fmt.Sprintf("the product ended by itself: %v; the end of its log:\n%s", p.life.cmd.ProcessState, p.LogTail(10))
+}
+
 // ExitCode is that of the newest life, which has ended; -1 after a signal.
 func (p *Product) ExitCode() int {
 	<-p.life.ended
@@ -202,6 +214,7 @@ func (p *Product) Kill() {
 	if !p.Running() {
 		return
 	}
+	p.life.asked = true
 	err := syscall.Kill(-p.PID(), syscall.SIGKILL)
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		p.tb.Errorf("kill process group %d: %v", p.PID(), err)
@@ -212,6 +225,7 @@ func (p *Product) Kill() {
 // Stop asks for an end and returns the exit code.
 func (p *Product) Stop() int {
 	p.tb.Helper()
+	p.life.asked = true
 	if err := p.life.cmd.Process.Signal(os.Interrupt); err != nil {
 		p.tb.Errorf("interrupt process %d: %v", p.PID(), err)
 	}

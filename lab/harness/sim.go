@@ -43,13 +43,12 @@ func (p *Product) Simulate(args ...string) *Sim {
 	}
 	_ = f.Close()
 	_ = os.Remove(f.Name()) // weir sim makes it
-	s := &Sim{Truth: f.Name(), p: p, ended: make(chan struct{}), before: p.received()}
+	s := &Sim{Truth: f.Name(), p: p, before: p.received()}
 	s.cmd = p.command(append([]string{"sim", "-o", "json", "--truth", s.Truth}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.err
-	if err := s.cmd.Start(); err != nil {
+	if s.ended, err = spawn(s.cmd); err != nil {
 		p.tb.Fatalf("start %s: %v", s.cmd, err)
 	}
-	go func() { defer close(s.ended); _ = s.cmd.Wait() }() // its exit code is in cmd
 	p.tb.Cleanup(s.kill)
 	return s
 }

@@ -3,6 +3,7 @@ package aggregator
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 
 	"weir/pkg/window"
@@ -24,11 +25,20 @@ type group struct {
 // groupKey is what makes two generations' groups the same: their windows cannot
 // be mixed as long as the shape of the windows is the same.
 type groupKey struct {
-	view      string
-	size, hop int64
-	scale     int
-	counter   bool
-	key       string
+	shape
+	key string
+}
+
+// shape is what makes windows of two generations addable.
+type shape struct {
+	view, dims string
+	size, hop  int64
+	scale      int
+	counter    bool
+}
+
+func (v *View) shape() shape {
+	return shape{v.Name, strings.Join(v.Dims, " "), v.Spec.Size, v.Spec.Hop, v.Sketch.Scale, v.Counter}
 }
 
 // viewState are the totals of one view over all its groups and generations.
@@ -103,7 +113,7 @@ func dimension(dim string, s *series) string {
 }
 
 func (f *Fold) groupOf(v *View, key schemas.Key, dev *device) *group {
-	k := groupKey{v.Name, v.Spec.Size, v.Spec.Hop, v.Sketch.Scale, v.Counter, key.Tenant + "\x00" + strings.Join(key.Values, "\x00")}
+	k := groupKey{v.shape(), key.Tenant + "\x00" + strings.Join(key.Values, "\x00")}
 	g := f.groups[k]
 	if g == nil {
 		g = &group{view: v, key: key, dev: dev, state: f.viewState(v)}
@@ -179,11 +189,12 @@ func windowEnd(s *window.Spec, t int64) int64 {
 }
 
 func (g *group) append(b []byte) []byte {
-	b = fold.AppendString(b, g.view.Name)
-	b = binary.AppendVarint(b, g.spec.Size)
-	b = binary.AppendVarint(b, g.spec.Hop)
-	b = binary.AppendVarint(b, int64(g.view.Sketch.Scale))
-	b = fold.AppendBool(b, g.view.Counter)
+	sh := g.view.shape()
+	b = fold.AppendString(fold.AppendString(b, sh.view), sh.dims)
+	b = binary.AppendVarint(b, sh.size)
+	b = binary.AppendVarint(b, sh.hop)
+	b = binary.AppendVarint(b, int64(sh.scale))
+	b = fold.AppendBool(b, sh.counter)
 	b = fold.AppendString(b, g.key.Tenant)
 	b = binary.AppendUvarint(b, uint64(len(g.key.Values)))
 	for _, v := range g.key.Values {
@@ -202,7 +213,7 @@ func (g *group) append(b []byte) []byte {
 }
 
 func (f *Fold) readGroup(r *fold.StateReader) {
-	name, size, hop, scale, counter := r.String(), r.Int(), r.Int(), int(r.Int()), r.Bool()
+	sh := shape{r.String(), r.String(), r.Int(), r.Int(), int(r.Int()), r.Bool()}
 	key := schemas.Key{Tenant: r.String(), Values: make([]string, r.Len())}
 	for i := range key.Values {
 		key.Values[i] = r.String()
@@ -212,7 +223,7 @@ func (f *Fold) readGroup(r *fold.StateReader) {
 		r.Fail(errBadGroup)
 		return
 	}
-	v := f.viewShaped(name, size, hop, scale, counter)
+	v := viewShaped(f.generations, sh)
 	if v == nil || len(v.Dims) != len(key.Values) {
 		r.Fail(errBadGroup)
 		return
@@ -231,12 +242,11 @@ func (f *Fold) readGroup(r *fold.StateReader) {
 	}
 }
 
-// viewShaped finds the newest view of a name and shape.
-func (f *Fold) viewShaped(name string, size, hop int64, scale int, counter bool) *View {
-	for i := len(f.generations) - 1; i >= 0; i-- {
-		for j := range f.generations[i].Views {
-			v := &f.generations[i].Views[j]
-			if v.Name == name && v.Spec.Size == size && v.Spec.Hop == hop && v.Sketch.Scale == scale && v.Counter == counter {
+// viewShaped finds the newest view of a shape.
+func viewShaped(gens []*generation, sh shape) *View {
+	for _, g := range slices.Backward(gens) {
+		for i := range g.Views {
+			if v := &g.Views[i]; v.shape() == sh {
 				return v
 			}
 		}

@@ -23,6 +23,7 @@ func (f *Fold) tick() *fold.Results {
 	top := f.announce()
 	f.advanceDevices(top, second)
 	f.advanceViews(second)
+	f.retire()
 	if second {
 		f.second = f.now - f.now%wholeSecond
 		f.emitLates()

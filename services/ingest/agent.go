@@ -25,7 +25,8 @@ type agent struct {
 	cfg  *Config
 	wake chan struct{} // look again at when to cut; size 1
 
-	strained atomic.Uint32 // a strain, for a look without the lock
+	settings atomic.Pointer[Settings] // nil before the first SetConfig
+	strained atomic.Uint32            // a strain, for a look without the lock
 
 	mu      sync.Mutex
 	open    *batch   // collects; never nil

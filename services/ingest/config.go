@@ -16,7 +16,8 @@ type Config struct {
 	Agents []string
 	// MQTT is the address of the MQTT listener; port 0 takes a free one. Empty: none.
 	MQTT string
-	// MaxConnections bounds MQTT connections; one more is closed at once. Default 20,000.
+	// MaxConnections is how many MQTT connections the process can hold; policy may
+	// allow fewer. One more is closed at once. Default 20,000.
 	MaxConnections int
 	// ConnectWithin is how long an MQTT connection may take to say who it is. Default 5 s.
 	ConnectWithin time.Duration
@@ -74,7 +75,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Rules judge readings. They are what policy may set for one tenant.
+// Rules judge readings. They are what policy may set for a tenant or a class.
 type Rules struct {
 	Format    Format // the only payload format taken; AnyFormat: all
 	MaxFuture int64  // ns that an event time may be ahead of ingest time
@@ -85,13 +86,19 @@ type Rules struct {
 	Series    int    // metrics of a device; more of them share weir.overflow
 }
 
+// Owner says whose rules they are: those of a tenant, of a class of devices, or
+// of a tenant's devices of a class. An empty name is any that has no rules.
+type Owner struct{ Tenant, Class string }
+
 // Settings are what policy may change while running. A Settings in use is never
 // written to.
 type Settings struct {
-	Rules   Rules             // of tenants without their own
-	Tenant  map[string]*Rules // whole rules of single tenants
-	Tenants int               // how many tenants may exist
-	Devices int               // how many devices an agent remembers
+	Rules       Rules                      // of devices without their own
+	Own         map[Owner]*Rules           // whole rules of single owners
+	ClassOf     func(device string) string // nil: all devices are of the class ""
+	Devices     int                        // how many devices the agent remembers
+	Tenants     int                        // how many tenants may exist in the process
+	Connections int                        // how many MQTT connections the process may hold
 }
 
 // DefaultSettings are safe on a small machine.
@@ -101,19 +108,18 @@ func DefaultSettings() Settings {
 			MaxFuture: int64(5 * time.Second), Payload: 64 << 10, Depth: 8,
 			Readings: 1000, Metrics: 256, Series: 256,
 		},
-		Tenants: 100,
-		Devices: 50_000,
+		Devices: 50_000, Tenants: 100, Connections: 20_000,
 	}
 }
 
 // Validate says everything that is wrong with the settings.
 func (s Settings) Validate() error {
 	errs := []error{s.Rules.validate("limits")}
-	for name, r := range s.Tenant {
-		errs = append(errs, schemas.CheckName("tenant", name), r.validate("tenant "+name))
+	for o, r := range s.Own {
+		errs = append(errs, r.validate(fmt.Sprintf("tenant %q class %q", o.Tenant, o.Class)))
 	}
-	if s.Tenants < 1 || s.Devices < 1 {
-		errs = append(errs, fmt.Errorf("limits: %d tenants, %d devices: want at least 1", s.Tenants, s.Devices))
+	if s.Tenants < 1 || s.Devices < 1 || s.Connections < 1 {
+		errs = append(errs, fmt.Errorf("limits: %d tenants, %d devices, %d connections: want at least 1", s.Tenants, s.Devices, s.Connections))
 	}
 	return errors.Join(errs...)
 }
@@ -138,10 +144,17 @@ func (r Rules) validate(whose string) error {
 	return nil
 }
 
-// of is the rules of a tenant.
-func (s *Settings) of(tenant string) *Rules {
-	if r, ok := s.Tenant[tenant]; ok {
-		return r
+// of is the rules of a device: those of its tenant and class, else of its
+// tenant, else of its class, else of everybody.
+func (s *Settings) of(tenant, device string) *Rules {
+	class := ""
+	if s.ClassOf != nil {
+		class = s.ClassOf(device)
+	}
+	for _, o := range [...]Owner{{tenant, class}, {tenant, ""}, {"", class}} {
+		if r, ok := s.Own[o]; ok {
+			return r
+		}
 	}
 	return &s.Rules
 }

@@ -153,7 +153,7 @@ func (d *decoder) dispatch(payload []byte, first byte) {
 			continue
 		}
 		if d.rules.Format != AnyFormat && d.rules.Format != f.name {
-			d.fail(schemas.Undecodable, "payload is %s: this tenant takes %s only", f.name, d.rules.Format)
+			d.fail(schemas.Undecodable, "payload is %s: this device may send %s only", f.name, d.rules.Format)
 			return
 		}
 		f.decode(d, payload)

@@ -4,8 +4,10 @@
 //	s, err := ingest.New(ingest.Config{Agents: []string{"a1"}, MQTT: "127.0.0.1:1883"},
 //		ingest.Deps{Log: bus, Telemetry: …, Park: bus.Publish, Used: …, Users: …, Logger: …})
 //	go s.Run(ctx)                                  // resumes the journals, then waits for a policy
-//	err = s.SetConfig(ctx, schemas.Config{…}, ingest.DefaultSettings()) // journals it; the first call opens the listeners
-//	<-s.Ready(); s.Addr(); s.Status(); s.Devices() // at any time
+//	err = s.SetConfig(ctx, map[string]ingest.AgentConfig{                     // journals it; once every
+//		"a1": {Config: schemas.Config{…}, Settings: ingest.DefaultSettings()}, // agent has one, the listeners open
+//	})
+//	<-s.Ready(); s.Addr(); s.Status(); s.Devices("a1") // at any time
 //
 // A Subscriber is the bus with its requests turned into messages:
 //
@@ -32,7 +34,8 @@
 //     or in a frame's ledger rows with stage, outcome and reason (agent.book).
 //   - Frame numbers are dense, one frame of an agent is in flight, and a second
 //     writer is found out before it can do harm.
-//   - Ticks never step and never go back, over restarts too.
+//   - Every frame carries the agent's time, which never steps and never goes back,
+//     over restarts and kills too.
 //   - Identity comes from the subject or topic, and from what the connection's
 //     user is granted; never from a payload.
 //   - Memory is bounded under any input: payloads, nesting, devices, series,

@@ -92,6 +92,15 @@ func (l *memLog) Last(_ context.Context, subject string) (uint64, []byte, error)
 	return l.last[subject], f[len(f)-1], nil
 }
 
+// cut forgets all but the first n frames of the only agent, as a crash does.
+func (l *memLog) cut(agent string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := schemas.Journal(agent)
+	l.frames[s] = l.frames[s][:n]
+	l.seq, l.last[s] = uint64(n), uint64(n)
+}
+
 func (l *memLog) used(string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,6 +198,15 @@ func (f *fakeNATS) request(subject, data string) chan got {
 	return c
 }
 
+// everywhere gives all agents the same settings.
+func everywhere(cfg *Config, revision uint64, set Settings) map[string]AgentConfig {
+	all := map[string]AgentConfig{}
+	for _, a := range cfg.Agents {
+		all[a] = AgentConfig{schemas.Config{Revision: revision, From: 7, Document: []byte(`{"x":1}`)}, set}
+	}
+	return all
+}
+
 // harness is a service under test.
 type harness struct {
 	*Service
@@ -226,7 +244,7 @@ func start(t testing.TB, cfg Config, log *memLog, tune func(*Settings, *Deps)) *
 		return result
 	}
 	t.Cleanup(func() { _ = h.stop() })
-	if err := s.SetConfig(ctx, schemas.Config{Revision: 1, Document: []byte(`{}`)}, set); err != nil {
+	if err := s.SetConfig(ctx, everywhere(&cfg, 1, set)); err != nil {
 		t.Fatal(err)
 	}
 	<-s.Ready()

@@ -79,7 +79,7 @@ func TestDeviceLimit(t *testing.T) {
 				t.Errorf("%s after two minutes: %s", d, got)
 			}
 		}
-		if n := len(h.Devices()); n != 2 {
+		if n := len(h.Devices("a1")); n != 2 {
 			t.Errorf("%d devices remembered, want 2", n)
 		}
 		h.mustStop(t)
@@ -93,7 +93,7 @@ func TestDevices(t *testing.T) {
 		h.nats.publish("tel.t.d.metrics", `{"a":1,"seq":1,"9":3}`)
 		time.Sleep(time.Second)
 		h.nats.publish("tel.t.d.metrics", `[{"a":1,"seq":2},{"ts":1,"b":2}]`)
-		d := h.Devices()[0]
+		d := h.Devices("a1")[0]
 		if d.Tenant != "t" || d.Device != "d" || d.Agent != "a1" || d.Records != 2 || !d.Numbered ||
 			!d.First.Equal(begin) || d.Last.Sub(d.First) != time.Second || d.Rejected[schemas.BadName] != 1 || d.Rejected[schemas.BadTime] != 1 {
 			t.Errorf("%+v", d)

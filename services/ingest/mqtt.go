@@ -354,7 +354,7 @@ func (d *door) admit(nc net.Conn, establish listeners.EstablishFn) {
 	c := newConn(nc, d.f.post)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed || len(d.conns) >= d.f.s.cfg.MaxConnections {
+	if most := min(d.f.s.cfg.MaxConnections, int(d.f.s.limits.connections.Load())); d.closed || len(d.conns) >= most {
 		d.f.refused.Add(1)
 		_ = nc.Close()
 		return

@@ -291,14 +291,16 @@ func TestSlowConnect(t *testing.T) {
 }
 
 func TestConnectionLimit(t *testing.T) {
-	cfg := quick()
-	cfg.MaxConnections = 2
-	h := start(t, cfg, newMemLog(), nil)
-	connect(t, h.Addr(), false, "c1", "")
-	connect(t, h.Addr(), false, "c2", "")
-	dial(t, h.Addr(), false).gone()
-	if h.Status().MQTT.Refused != 1 {
-		t.Fatalf("status %+v", h.Status().MQTT)
+	for _, c := range []struct{ process, policy int }{{2, 20_000}, {20_000, 2}} {
+		cfg := quick()
+		cfg.MaxConnections = c.process
+		h := start(t, cfg, newMemLog(), func(s *Settings, _ *Deps) { s.Connections = c.policy })
+		connect(t, h.Addr(), false, "c1", "")
+		connect(t, h.Addr(), false, "c2", "")
+		dial(t, h.Addr(), false).gone()
+		if h.Status().MQTT.Refused != 1 {
+			t.Fatalf("process %d, policy %d: status %+v", c.process, c.policy, h.Status().MQTT)
+		}
 	}
 }
 

@@ -21,9 +21,10 @@ type route struct {
 	tenant, device string
 	signal         schemas.Signal
 	agent          *agent
-	bad            bool        // names no device: identity comes from nowhere else
-	admitted       atomic.Bool // the tenant exists
-	known          *device     // guarded by agent.mu
+	bad            bool                   // names no device: identity comes from nowhere else
+	admitted       atomic.Bool            // the tenant exists
+	judged         atomic.Pointer[judged] // what it was last judged by
+	known          *device                // guarded by agent.mu
 }
 
 // router finds the agent of a subject. Safe for concurrent use.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"weir/schemas"
@@ -24,10 +23,10 @@ type Service struct {
 	park     *park
 	mqtt     *mqttFront
 	decoders sync.Pool
-	settings atomic.Pointer[Settings]
 	messages messageCounts
+	limits   processLimits
 
-	policy     chan struct{} // closed at the first SetConfig
+	policy     chan struct{} // closed when every agent has a policy document
 	policyOnce sync.Once
 	configMu   sync.Mutex    // one SetConfig at a time
 	ready      chan struct{} // closed when devices are accepted
@@ -68,8 +67,8 @@ func (s *Service) addAgent(name string) {
 	s.agents, s.writers = append(s.agents, a), append(s.writers, w)
 }
 
-// Run resumes the journals, waits for the first SetConfig, accepts devices until
-// ctx ends, and then writes what it has taken before it returns nil. An error
+// Run resumes the journals, waits until SetConfig has named every agent, accepts
+// devices until ctx ends, and then writes what it has taken before it returns nil. An error
 // means that it cannot go on; what was taken and is not in the journal has not
 // been acknowledged. Run is called once.
 func (s *Service) Run(ctx context.Context) error {
@@ -141,29 +140,35 @@ func (s *Service) Ready() <-chan struct{} { return s.ready }
 // Addr is the address of the MQTT listener; nil before Ready or without one.
 func (s *Service) Addr() net.Addr { return s.mqtt.addr() }
 
-// SetConfig puts a policy document into the journal of every agent and the
-// settings drawn from it into force. It returns when the document is journaled
-// everywhere: records accepted after that are behind it. Run opens the listeners
-// after the first call and must be running for any call to return.
-func (s *Service) SetConfig(ctx context.Context, c schemas.Config, set Settings) error {
-	if err := set.Validate(); err != nil {
-		return fmt.Errorf("configure ingest with revision %d: %w", c.Revision, err)
+// SetConfig puts policy documents into the journals of agents, by name, and the
+// settings drawn from them into force. Either all are valid or nothing is done.
+// It returns when the documents are journaled: records accepted after that are
+// behind them. Run opens the listeners once every agent has a document and must
+// be running for any call to return.
+func (s *Service) SetConfig(ctx context.Context, configs map[string]AgentConfig) error {
+	if err := s.checkConfigs(configs); err != nil {
+		return err
 	}
 	s.configMu.Lock()
 	defer s.configMu.Unlock()
-	done := make(confirmation, len(s.agents))
+	done := make(confirmation, len(configs))
 	for _, a := range s.agents {
-		a.configure(c, done, time.Now())
+		if c, ok := configs[a.name]; ok {
+			a.configure(c.Config, done, time.Now())
+			a.settings.Store(&c.Settings)
+		}
 	}
-	s.settings.Store(&set)
-	for range s.agents {
+	everywhere := s.limits.follow(s.agents)
+	for range configs {
 		select {
 		case <-done:
 		case <-ctx.Done():
-			return fmt.Errorf("journal policy revision %d: %w", c.Revision, ctx.Err())
+			return fmt.Errorf("journal policy of %d agents: %w", len(configs), ctx.Err())
 		}
 	}
-	s.policyOnce.Do(func() { close(s.policy) })
+	if everywhere {
+		s.policyOnce.Do(func() { close(s.policy) })
+	}
 	return nil
 }
 

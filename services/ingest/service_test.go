@@ -147,21 +147,28 @@ func TestAgentTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
-// After a kill the last frame may have no tick: its readings tell the time.
-func TestLastTick(t *testing.T) {
-	ticked := schemas.Tick{Time: 5, Wall: 6}
-	for _, c := range []struct {
-		f    schemas.Frame
-		want schemas.Tick
-	}{
-		{schemas.Frame{Tick: ticked, IngestTime: []int64{9}}, ticked},
-		{schemas.Frame{IngestTime: []int64{8, 9}}, schemas.Tick{Time: 9, Wall: 9}},
-		{schemas.Frame{}, schemas.Tick{}},
-	} {
-		if got := lastTick(&c.f); got != c.want {
-			t.Errorf("%+v: got %+v, want %+v", c.f, got, c.want)
+// After a kill the last frame may be no tick: it tells the time all the same.
+func TestResumeBehindAFrameWithoutTick(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		log := newMemLog()
+		h := start(t, Config{}, log, nil)
+		for range 3 { // 20 ms apart: not each is a tick
+			<-h.nats.request("tel.t.d.metrics", "1")
 		}
-	}
+		frames := h.mustStop(t)
+		last := slices.IndexFunc(frames, func(f *schemas.Frame) bool { return !f.HasTick })
+		if last < 0 {
+			t.Fatal("every frame is a tick")
+		}
+		log.cut("a1", last+1)
+		killed := frames[last].Tick
+		time.Sleep(10 * time.Second)
+		now := time.Now().UnixNano()
+		frames = start(t, Config{}, log, nil).mustStop(t)
+		if got, want := frames[last+1].Tick.Time-killed.Time, now-killed.Wall; killed.Time == 0 || got != want {
+			t.Errorf("agent time advanced %v over the kill, want %v", time.Duration(got), time.Duration(want))
+		}
+	})
 }
 
 func TestFence(t *testing.T) {
@@ -390,8 +397,8 @@ func TestSetConfig(t *testing.T) {
 		set := DefaultSettings()
 		strict := set.Rules
 		strict.Payload = 3
-		set.Tenant = map[string]*Rules{"t": &strict}
-		if err := h.SetConfig(context.Background(), schemas.Config{Revision: 2, From: 7, Document: []byte(`{"x":1}`)}, set); err != nil {
+		set.Own = map[Owner]*Rules{{Tenant: "t"}: &strict}
+		if err := h.SetConfig(context.Background(), everywhere(&h.cfg, 2, set)); err != nil {
 			t.Fatal(err)
 		}
 		if g := <-h.nats.request("tel.t.d.metrics", `1.25`); g.header != "too_large" {
@@ -425,9 +432,13 @@ func TestSetConfigRefusesNonsense(t *testing.T) {
 		h := start(t, Config{}, newMemLog(), nil)
 		set := DefaultSettings()
 		set.Rules.Payload, set.Devices = 0, 0
-		err := h.SetConfig(context.Background(), schemas.Config{Revision: 2}, set)
-		if err == nil || !strings.Contains(err.Error(), "payload") || !strings.Contains(err.Error(), "devices") {
-			t.Errorf("got %v, want all that is wrong", err)
+		configs := everywhere(&h.cfg, 2, set)
+		configs["elsewhere"] = AgentConfig{Settings: DefaultSettings()}
+		err := h.SetConfig(context.Background(), configs)
+		for _, want := range []string{"agent a1", "payload", "devices", "only 1 of them"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want all that is wrong, %q too", err, want)
+			}
 		}
 		h.mustStop(t)
 	})

@@ -94,13 +94,14 @@ func (a *agent) snapshot() AgentStatus {
 	return st
 }
 
-// Devices lists the devices that ingest remembers, in no order.
-func (s *Service) Devices() []DeviceStatus {
-	var all []DeviceStatus
+// Devices lists the devices that ingest remembers of an agent, in no order.
+func (s *Service) Devices(agent string) []DeviceStatus {
 	for _, a := range s.agents {
-		all = append(all, a.listDevices()...)
+		if a.name == agent {
+			return a.listDevices()
+		}
 	}
-	return all
+	return nil
 }
 
 func (a *agent) listDevices() []DeviceStatus {

@@ -11,12 +11,12 @@ import (
 // the service takes no more, and then counts nothing.
 func (s *Service) take(in *arrival, shed bool) bool {
 	in.now = time.Now()
-	set := s.settings.Load()
 	r := in.route
+	set := r.agent.settings.Load()
 	d := s.decoders.Get().(*decoder)
 	defer s.decoders.Put(d)
 	var m *message
-	rules := set.of(r.tenant)
+	rules := r.rules(set)
 	switch {
 	case in.fault != "":
 		m = d.unread(in.fault, "%s", in.detail)
@@ -27,8 +27,8 @@ func (s *Service) take(in *arrival, shed bool) bool {
 	default:
 		m = d.decode(in.payload, rules, in.now.UnixNano())
 	}
-	if !r.bad && !s.router.admit(r, set.Tenants) {
-		m = s.turnAway(in, d, set)
+	if most := int(s.limits.tenants.Load()); !r.bad && !s.router.admit(r, most) {
+		m = s.turnAway(in, d, most)
 	}
 	if !r.agent.add(in, m, set, rules, shed) {
 		return false
@@ -40,12 +40,12 @@ func (s *Service) take(in *arrival, shed bool) bool {
 }
 
 // turnAway refuses a message of one tenant too many.
-func (s *Service) turnAway(in *arrival, d *decoder, set *Settings) *message {
+func (s *Service) turnAway(in *arrival, d *decoder, most int) *message {
 	m := &d.message
 	n := m.records()
 	m.clear()
 	m.fault, m.detail = "", ""
-	m.refuse(schemas.TenantLimit, n, 0, "tenant %s would be one more than %d", in.route.tenant, set.Tenants)
+	m.refuse(schemas.TenantLimit, n, 0, "tenant %s would be one more than %d", in.route.tenant, most)
 	in.route = s.router.nowhere(in.route.subject)
 	return m
 }

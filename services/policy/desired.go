@@ -28,6 +28,9 @@ type Language struct {
 	// Check makes a whole document of a merged one, or says what is wrong with
 	// it, naming the field.
 	Check func(document []byte) (Whole, error)
+	// Agree says in what the whole document of one agent may not differ from that
+	// of others of the process, naming the field. nil: in nothing.
+	Agree func(others, one []byte) error
 }
 
 // Whole is a valid document.
@@ -58,18 +61,19 @@ func (e effective) report() Reported {
 type desired struct {
 	language Language
 	agents   []string
-	shared   bool                 // agents cannot differ
 	layers   map[string]layer     // by key
+	common   effective            // of an agent without a layer
 	agent    map[string]effective // by name; all of them, always valid
 }
 
 // newDesired gives every agent the built-in document.
-func newDesired(agents []string, shared bool, l Language) (*desired, error) {
-	d := &desired{language: l, agents: agents, shared: shared, layers: map[string]layer{}, agent: map[string]effective{}}
+func newDesired(agents []string, l Language) (*desired, error) {
+	d := &desired{language: l, agents: agents, layers: map[string]layer{}, agent: map[string]effective{}}
 	builtIn, err := d.combine()
 	if err != nil {
 		return nil, fmt.Errorf("built-in policy: %w", err)
 	}
+	d.common = builtIn
 	for _, a := range agents {
 		d.agent[a] = builtIn
 	}
@@ -91,10 +95,11 @@ func (d *desired) put(key string, revision uint64, document []byte) (changed []s
 		return nil, fmt.Errorf("key %s is unknown: use %s or %sNAME", key, DefaultKey, agentPrefix)
 	case !slices.Contains(d.agents, agent):
 		return nil, fmt.Errorf("key %s: %w", key, errForeignAgent)
-	case d.shared:
-		return nil, fmt.Errorf("key %s: the agents of this process share the document %s: change that one", key, DefaultKey)
 	}
 	e, err := d.combine(d.layers[DefaultKey], next)
+	if err == nil {
+		err = d.agreed(agent, e)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key %s revision %d: %w", key, revision, err)
 	}
@@ -105,13 +110,17 @@ func (d *desired) put(key string, revision uint64, document []byte) (changed []s
 // putDefault takes a default that is valid by itself. An agent whose own layer
 // does not go with it stays as it is.
 func (d *desired) putDefault(next layer) (changed []string, err error) {
-	if _, err := d.combine(next); err != nil {
+	common, err := d.combine(next)
+	if err != nil {
 		return nil, fmt.Errorf("key %s revision %d: %w", DefaultKey, next.revision, err)
 	}
-	d.layers[DefaultKey] = next
+	d.common, d.layers[DefaultKey] = common, next
 	var errs []error
 	for _, agent := range d.agents {
 		e, err := d.combine(next, d.layers[AgentKey(agent)])
+		if err == nil {
+			err = d.agree(common, e)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("key %s revision %d below %s: %w", DefaultKey, next.revision, AgentKey(agent), err))
 			continue
@@ -119,6 +128,31 @@ func (d *desired) putDefault(next layer) (changed []string, err error) {
 		changed = append(changed, d.adopt(agent, e)...)
 	}
 	return changed, errors.Join(errs...)
+}
+
+// agreed checks a document of one agent against the common one and those of
+// other agents that have a layer of their own. One that does not go with the
+// common document itself, because that is newer, is no measure.
+func (d *desired) agreed(agent string, e effective) error {
+	if err := d.agree(d.common, e); err != nil {
+		return err
+	}
+	for _, other := range d.agents {
+		if other == agent || d.layers[AgentKey(other)].document == nil || d.agree(d.common, d.agent[other]) != nil {
+			continue
+		}
+		if err := d.agree(d.agent[other], e); err != nil {
+			return fmt.Errorf("it goes with %s, but not with %s: %w", DefaultKey, AgentKey(other), err)
+		}
+	}
+	return nil
+}
+
+func (d *desired) agree(others, one effective) error {
+	if d.language.Agree == nil || bytes.Equal(others.Document, one.Document) {
+		return nil
+	}
+	return d.language.Agree(others.Document, one.Document)
 }
 
 // combine makes a whole document of the built-in one and layers, lowest first.

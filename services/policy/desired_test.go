@@ -116,7 +116,7 @@ func TestDesired(t *testing.T) {
 }
 
 func newNumbers(t interface{ Fatal(...any) }) *desired {
-	d, err := newDesired([]string{"a", "b"}, false, numbers)
+	d, err := newDesired([]string{"a", "b"}, numbers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,11 +138,29 @@ func play(t *testing.T, d *desired, revision uint64, s step) {
 	}
 }
 
-func TestAgentsThatShareADocument(t *testing.T) {
+// TestAgentsThatDisagree: "same" may not differ between agents that have it.
+func TestAgentsThatDisagree(t *testing.T) {
 	d := newNumbers(t)
-	d.shared = true
-	play(t, d, 1, step{key: "agent.a", document: `{"cap":3}`, refused: "share"})
-	play(t, d, 2, step{key: "default", document: `{"size":3}`, changed: "a b"})
+	d.language.Agree = func(others, one []byte) error {
+		var o, e map[string]int64
+		err := errors.Join(json.Unmarshal(others, &o), json.Unmarshal(one, &e))
+		if was, ok := o["same"]; ok && was != e["same"] {
+			err = fmt.Errorf("same: %d is not %d", e["same"], was)
+		}
+		return err
+	}
+	for i, s := range []step{
+		{key: "agent.a", document: `{"same":1}`, changed: "a"},
+		{key: "agent.b", document: `{"same":2}`, refused: "but not with agent.a: same: 2 is not 1"},
+		{key: "agent.b", document: `{"cap":2,"same":1}`, changed: "b"},
+		{key: "default", document: `{"same":3}`, refused: "default revision 4 below agent.a: same: 1 is not 3"},
+		{key: "agent.a", document: `{"same":1}`, refused: "agent.a revision 5: same: 1 is not 3"},
+		{key: "agent.a", changed: "a"},
+		{key: "default", document: `{"same":1}`, changed: "a b"},
+		{key: "agent.b", document: `{"same":2}`, refused: "agent.b revision 8: same: 2 is not 1"},
+	} {
+		play(t, d, uint64(i+1), s)
+	}
 }
 
 // TestDesiredIsAlwaysValid puts anything and wants every agent to have a valid

@@ -39,7 +39,6 @@ var ErrRefused = errors.New("document refused")
 // Config is fixed for the life of a Service.
 type Config struct {
 	Agents   []string // of this process
-	Shared   bool     // Apply cannot tell agents apart: they share one document, and layers of single agents are refused
 	Language Language
 }
 
@@ -68,7 +67,7 @@ func New(cfg Config, b *bus.Bus, apply Apply, log *slog.Logger) (*Service, error
 	if len(cfg.Agents) == 0 || cfg.Language.Merge == nil || cfg.Language.Check == nil || apply == nil {
 		return nil, errors.New("configure policy: it needs agents, a language and somebody who applies")
 	}
-	d, err := newDesired(cfg.Agents, cfg.Shared, cfg.Language)
+	d, err := newDesired(cfg.Agents, cfg.Language)
 	if err != nil {
 		return nil, fmt.Errorf("configure policy: %w", err)
 	}
@@ -190,14 +189,23 @@ func (s *Service) remember(ctx context.Context, changes []Change) error {
 		}
 		s.reported[c.Agent] = &r
 	}
-	c := changes[0].Config
 	level := slog.LevelInfo
 	if !news {
 		level = slog.LevelDebug
 	}
-	s.log.Log(ctx, level, "policy in force", "agents", len(changes), "revision", c.Revision, "views_from", describe(c.From))
+	first, last := changes[0], changes[len(changes)-1]
+	s.log.Log(ctx, level, "policy in force", "agents", len(changes), "first", first.Agent, "last", last.Agent,
+		"revision", newest(changes), "views_from", describe(first.Config.From))
 	s.publish()
 	return nil
+}
+
+// newest is the greatest revision of some changes.
+func newest(changes []Change) (revision uint64) {
+	for _, c := range changes {
+		revision = max(revision, c.Config.Revision)
+	}
+	return revision
 }
 
 // recall reads what agents were last given.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -41,6 +42,19 @@ func ownerOf(p *schemas.Policy, tenant, class string) owner {
 	return o
 }
 
+// ownersOf lists all of them, everybody else last.
+func ownersOf(p *schemas.Policy) iter.Seq[owner] {
+	return func(yield func(owner) bool) {
+		for _, tenant := range append(slices.Sorted(maps.Keys(p.Tenants)), "") {
+			for _, class := range append(slices.Sorted(maps.Keys(p.Classes)), "") {
+				if !yield(owner{tenant, class}) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // scope is the owners that share the same views.
 type scope struct {
 	owners map[owner]bool
@@ -51,17 +65,15 @@ type scope struct {
 func scopesOf(p *schemas.Policy) []scope {
 	everybody := scope{owners: map[owner]bool{{}: true}, views: p.Views}
 	var all []scope
-	for _, tenant := range append(slices.Sorted(maps.Keys(p.Tenants)), "") {
-		for _, class := range append(slices.Sorted(maps.Keys(p.Classes)), "") {
-			views := p.For(tenant, class).Views
-			same := func(s scope) bool { return reflect.DeepEqual(s.views, views) }
-			if same(everybody) {
-				everybody.owners[owner{tenant, class}] = true
-			} else if i := slices.IndexFunc(all, same); i >= 0 {
-				all[i].owners[owner{tenant, class}] = true
-			} else {
-				all = append(all, scope{owners: map[owner]bool{{tenant, class}: true}, views: views})
-			}
+	for o := range ownersOf(p) {
+		views := p.For(o.tenant, o.class).Views
+		same := func(s scope) bool { return reflect.DeepEqual(s.views, views) }
+		if same(everybody) {
+			everybody.owners[o] = true
+		} else if i := slices.IndexFunc(all, same); i >= 0 {
+			all[i].owners[o] = true
+		} else {
+			all = append(all, scope{owners: map[owner]bool{o: true}, views: views})
 		}
 	}
 	return append(all, everybody)
@@ -117,12 +129,14 @@ func within(p *schemas.Policy, owners map[owner]bool, match func(*aggregator.Dev
 // ingestSettings is what ingest judges readings by.
 func ingestSettings(p *schemas.Policy) ingest.Settings {
 	s := ingest.Settings{
-		Rules: ingestRules(p, &p.Rules), Tenants: p.Limits.Tenants, Devices: p.Limits.Devices,
-		Tenant: map[string]*ingest.Rules{},
+		Rules: ingestRules(p, &p.Rules), Own: map[ingest.Owner]*ingest.Rules{}, ClassOf: p.ClassOf,
+		Devices: p.Limits.Devices, Tenants: p.Limits.Tenants, Connections: p.Limits.Connections,
 	}
-	for name := range p.Tenants {
-		r := ingestRules(p, p.For(name, ""))
-		s.Tenant[name] = &r
+	for o := range ownersOf(p) {
+		if o != (owner{}) {
+			r := ingestRules(p, p.For(o.tenant, o.class))
+			s.Own[ingest.Owner{Tenant: o.tenant, Class: o.class}] = &r
+		}
 	}
 	return s
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +44,7 @@ func TestDefaultsAgree(t *testing.T) {
 			t.Errorf("view %d: got %+v, want %+v", i, v, w)
 		}
 	}
-	if s, d := ingestSettings(schemas.DefaultPolicy()), ingest.DefaultSettings(); s.Rules != d.Rules || s.Tenants != d.Tenants || s.Devices != d.Devices {
+	if s, d := ingestSettings(schemas.DefaultPolicy()), ingest.DefaultSettings(); s.Rules != d.Rules || s.Tenants != d.Tenants || s.Devices != d.Devices || s.Connections != d.Connections {
 		t.Errorf("ingest: got %+v, want %+v", s, d)
 	}
 }
@@ -81,13 +84,45 @@ func TestViewsOfTenantsAndClasses(t *testing.T) {
 	}
 }
 
-func TestLimitsOfTenants(t *testing.T) {
-	s := ingestSettings(parsed(t, `{"max_future":"9s", "limits":{"depth":5,"tenants":7},
+// TestWhoseLimits: the document, then the class, the tenant last.
+func TestWhoseLimits(t *testing.T) {
+	s := ingestSettings(parsed(t, `{"limits":{"depth":5,"payload":"4KB"},
+		"device_classes":[{"match":"pump-*","class":"pump"}],
+		"classes":{"pump":{"limits":{"depth":6,"payload":"2KB","series_per_device":7},"payload_format":"msgpack"}},
 		"tenants":{"acme":{"limits":{"payload":"1KB"},"payload_format":"json"}}}`))
-	if s.Tenants != 7 || s.Rules.Depth != 5 || s.Rules.MaxFuture != 9e9 || s.Rules.Format != ingest.AnyFormat {
+	if class := s.ClassOf("pump-3"); class != "pump" {
+		t.Errorf("pump-3 is of class %s", class)
+	}
+	for _, c := range []struct {
+		of             ingest.Owner
+		depth, payload int
+		series         int
+		format         ingest.Format
+	}{
+		{ingest.Owner{Tenant: "acme"}, 5, 1024, 256, ingest.JSON},
+		{ingest.Owner{Class: "pump"}, 6, 2048, 7, ingest.Msgpack},
+		{ingest.Owner{Tenant: "acme", Class: "pump"}, 6, 1024, 7, ingest.JSON},
+	} {
+		r := s.Own[c.of]
+		if r == nil || r.Depth != c.depth || r.Payload != c.payload || r.Series != c.series || r.Format != c.format {
+			t.Errorf("%+v has %+v, want %+v", c.of, r, c)
+		}
+	}
+	if s.Rules.Depth != 5 || s.Rules.Payload != 4096 || len(s.Own) != 3 {
 		t.Errorf("got %+v", s)
 	}
-	if r := s.Tenant["acme"]; r == nil || r.Payload != 1024 || r.Depth != 5 || r.Format != ingest.JSON {
+	if err := s.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLimitsOfTenants(t *testing.T) {
+	s := ingestSettings(parsed(t, `{"max_future":"9s", "limits":{"depth":5,"tenants":7,"connections":8,"devices":9},
+		"tenants":{"acme":{"limits":{"payload":"1KB"},"payload_format":"json"}}}`))
+	if s.Tenants != 7 || s.Connections != 8 || s.Devices != 9 || s.Rules.Depth != 5 || s.Rules.MaxFuture != 9e9 || s.Rules.Format != ingest.AnyFormat {
+		t.Errorf("got %+v", s)
+	}
+	if r := s.Own[ingest.Owner{Tenant: "acme"}]; r == nil || r.Payload != 1024 || r.Depth != 5 || r.Format != ingest.JSON {
 		t.Errorf("acme has %+v", r)
 	}
 	if err := s.Validate(); err != nil {
@@ -97,16 +132,100 @@ func TestLimitsOfTenants(t *testing.T) {
 
 func TestCheckPolicyNamesTheField(t *testing.T) {
 	for document, field := range map[string]string{
-		`{"views":[{"name":"device","size":"0s"}]}`:                                  "views",
-		`{"limits":{"depth":-1}}`:                                                    "limits.depth",
-		`{"views":[{"name":"x","group_by":["attrs.site"]}]}`:                         `views["x"].group_by`,
-		`{"views":[{"name":"x","group_by":["metric"],"match":{"attrs":{"a":"b"}}}]}`: `views["x"].match.attrs`,
+		`{"views":[{"name":"device","size":"0s"}]}`:                                                                           "views",
+		`{"limits":{"depth":-1}}`:                                                                                             "limits.depth",
+		`{"views":[{"name":"x","group_by":["attrs.site"]}]}`:                                                                  `views["x"].group_by`,
+		`{"views":[{"name":"x","group_by":["metric"],"match":{"attrs":{"a":"b"}}}]}`:                                          `views["x"].match.attrs`,
+		`{"views":[{"name":"x","group_by":["metric"],"uplink":"none","publish":true}]}`:                                       `views["x"].publish`,
+		`{"tenants":{"t":{"views":[{"name":"fleet","uplink":"region"}]}}}`:                                                    `tenants.t.views["fleet"].uplink: region`,
+		`{"classes":{"c":{"views":[{"name":"device","publish":true}]}}}`:                                                      `classes.c.views["device"].publish: true`,
+		`{"classes":{"c":{"views":[{"name":"fleet","group_by":["metric"]}]}}}`:                                                `classes.c.views["fleet"].group_by`,
+		`{"views":[{"name":"x","group_by":["device","metric"]}],"classes":{"c":{"views":[{"name":"x","kind":"counter"}]}}}`:   `classes.c.views["x"].kind: counter`,
+		`{"tenants":{"a":{"views":[{"name":"x","group_by":["device"]}]},"b":{"views":[{"name":"x","group_by":["metric"]}]}}}`: `views["x"].group_by`,
+		`{"classes":{"c":{"limits":{"connections":5}}}}`:                                                                      "classes.c.limits.connections",
+		`{"tenants":{"t":{"limits":{"devices":5}}}}`:                                                                          "tenants.t.limits.devices",
+		`{"tenants":{` + named("t", 120) + `},"classes":{` + named("c", 120) + `}}`:                                           "tenants: 14641",
 		`{"wiews":[]}`: "wiews",
 		`{`:            "JSON",
 	} {
 		_, err := checkPolicy([]byte(document))
 		if _, ok := errors.AsType[*schemas.PolicyError](err); !ok || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v does not name %s", document, err, field)
+		}
+	}
+}
+
+// named is n members of an object with empty overrides.
+func named(prefix string, n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("%q:{}", fmt.Sprint(prefix, i)))
+	}
+	return strings.Join(all, ",")
+}
+
+// TestOverridesThatAreOffered: times, limits, resolution and matches may differ.
+func TestOverridesThatAreOffered(t *testing.T) {
+	for _, document := range []string{
+		`{"classes":{"c":{"views":[{"name":"fleet","size":"1m","hop":"10s","scale":4,"zero_width":1,"allowed_lateness":"1s","match":{"metric":"a*"}}]}}}`,
+		`{"tenants":{"t":{"views":[{"name":"own","group_by":["metric"],"publish":true}]}}}`,
+	} {
+		if _, err := checkPolicy([]byte(document)); err != nil {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+}
+
+func TestAgentsAgree(t *testing.T) {
+	const common = `{"limits":{"tenants":7}, "views":[{"name":"hot","group_by":["metric"]},{"name":"sum","group_by":["device","metric"]}], "tenants":{"t":{"views":[{"name":"own","group_by":["metric"]}]}}}`
+	for layer, field := range map[string]string{
+		`{"limits":{"depth":3,"devices":4},"idle":"9s","views":[{"name":"device","size":"1s","allowed_lateness":"2s"},{"name":"cold","group_by":["class"]}]}`: "",
+		`{"limits":{"tenants":7}}`:                                                             "",
+		`{"limits":{"tenants":8}}`:                                                             "limits.tenants: 8",
+		`{"limits":{"connections":8}}`:                                                         "limits.connections: 8",
+		`{"limits":null}`:                                                                      "limits.tenants: 100",
+		`{"views":[{"name":"fleet","uplink":"region"}]}`:                                       `views["fleet"].uplink: region`,
+		`{"views":[{"name":"hot","group_by":["metric","device"]}]}`:                            `views["hot"].group_by`,
+		`{"views":[{"name":"sum","group_by":["device","metric"],"kind":"counter"}]}`:           `views["sum"].kind: counter`,
+		`{"views":[{"name":"hot","group_by":["metric"],"publish":true}]}`:                      "",
+		`{"tenants":{"t":{"views":[{"name":"own","group_by":["metric"],"uplink":"center"}]}}}`: `tenants.t.views["own"].uplink: center`,
+		`{"tenants":{"t":{"limits":{"depth":3}}},"classes":{"c":{"limits":{"depth":4}}}}`:      "",
+	} {
+		below, err := mergePolicy(builtInPolicy(), []byte(common))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = mergeAgreed(below, []byte(layer))
+		if field == "" && err != nil || field != "" && (err == nil || !strings.Contains(err.Error(), field)) {
+			t.Errorf("%s: %v, want %q", layer, err, field)
+		}
+	}
+}
+
+// TestExamplesAreValid: what the examples and the reference show can be put in force.
+func TestExamplesAreValid(t *testing.T) {
+	files, err := filepath.Glob("../../../examples/policy-*.json")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("examples %v, %v", files, err)
+	}
+	documents := map[string]string{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents[file] = string(data)
+	}
+	reference, err := os.ReadFile("../../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, block := range strings.Split(string(reference), "```json\n")[1:] {
+		documents[fmt.Sprintf("block %d of policy.md", i+1)], _, _ = strings.Cut(block, "```")
+	}
+	for name, document := range documents {
+		if err := checkDefault([]byte(document)); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,21 +29,45 @@ func (d ingestDoor) Run(ctx context.Context) error {
 	if err := d.journal.open(ctx); err != nil {
 		return err
 	}
-	stop, err := d.bus.Subscribe(schemas.AskIngest, 1<<20, func(r bus.Request) {
-		if data, err := json.Marshal(d.Status()); err == nil {
-			_ = r.Reply(data) // who asks waits no longer than it wants to
+	for subject, answer := range map[string]func([]byte) any{
+		schemas.AskIngest:                func([]byte) any { return d.Status() },
+		schemas.Ask("ingest", "devices"): func(agent []byte) any { return d.refusedDevices(string(agent)) },
+	} {
+		stop, err := d.answer(subject, answer)
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return fmt.Errorf("answer questions: %w", err)
+		defer stop()
 	}
-	defer stop()
 	metering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var joined sync.WaitGroup
 	joined.Go(func() { d.journal.follow(metering, d.log) })
 	defer joined.Wait()
 	defer cancel()
 	return d.Service.Run(ctx)
+}
+
+// answer answers one question, as JSON.
+func (d ingestDoor) answer(subject string, answer func(question []byte) any) (stop func(), err error) {
+	stop, err = d.bus.Subscribe(subject, 1<<20, func(r bus.Request) {
+		data, err := json.Marshal(answer(r.Data))
+		if err == nil {
+			err = r.Reply(data)
+		}
+		if err != nil {
+			d.log.Warn("question not answered", "subject", subject, "err", err)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("answer questions: %w", err)
+	}
+	return stop, nil
+}
+
+// refusedDevices are the devices of an agent of which something was refused:
+// what was not is the aggregator's to tell.
+func (d ingestDoor) refusedDevices(agent string) []ingest.DeviceStatus {
+	return slices.DeleteFunc(d.Devices(agent), func(s ingest.DeviceStatus) bool { return len(s.Rejected) == 0 })
 }
 
 // journal is the bus as ingest appends to it.

@@ -5,15 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"weir/schemas"
+	"weir/services/ingest"
 	"weir/services/policy"
 )
 
 // language is the language of policy documents, as schemas defines it, less
 // what the services of this program do not offer.
-var language = policy.Language{BuiltIn: builtInPolicy(), Merge: mergePolicy, Check: checkPolicy}
+var language = policy.Language{BuiltIn: builtInPolicy(), Merge: mergePolicy, Check: checkPolicy, Agree: agreePolicies}
 
 // builtInPolicy is the document on which others are put.
 func builtInPolicy() []byte {
@@ -37,34 +37,34 @@ func checkPolicy(document []byte) (policy.Whole, error) {
 	return policy.Whole{Document: p.JSON(), Lengths: p.Lengths(), NotUntil: int64(p.EffectiveFrom)}, nil
 }
 
-// offered refuses what documents may say but the windows do not know yet, so
-// that nobody waits for something that never comes.
-func offered(p *schemas.Policy) error {
-	refuse := func(field, value string) error {
-		return &schemas.PolicyError{Problems: []schemas.Problem{{Path: field, Value: value, Want: "attributes are not offered in views yet: leave it out"}}}
-	}
-	for _, s := range scopesOf(p) {
-		for _, v := range s.views {
-			if len(v.Match.Attrs) > 0 {
-				return refuse(fmt.Sprintf("views[%q].match.attrs", v.Name), "")
+// applyPolicy journals the documents of agents and puts their limits in force.
+func (p *plant) applyPolicy(ctx context.Context, changes []policy.Change) error {
+	configs := make(map[string]ingest.AgentConfig, len(changes))
+	compiled := map[string]ingest.Settings{} // most agents share a document
+	for _, c := range changes {
+		set, known := compiled[string(c.Config.Document)]
+		if !known {
+			var err error
+			if set, err = p.limitsOf(c.Config.Document); err != nil {
+				return fmt.Errorf("%w: agent %s: %w", policy.ErrRefused, c.Agent, err)
 			}
-			for _, dim := range v.GroupBy {
-				if strings.HasPrefix(dim, "attrs.") {
-					return refuse(fmt.Sprintf("views[%q].group_by", v.Name), dim)
-				}
-			}
+			compiled[string(c.Config.Document)] = set
 		}
+		configs[c.Agent] = ingest.AgentConfig{Config: c.Config, Settings: set}
 	}
-	return nil
+	return p.ingest.SetConfig(ctx, configs)
 }
 
-// applyPolicy journals a document, which all agents share, and puts its limits
-// in force.
-func (p *plant) applyPolicy(ctx context.Context, changes []policy.Change) error {
-	c := changes[0].Config
-	document, err := schemas.ParsePolicy(c.Document)
+// limitsOf are the limits of a document. It says aloud what this machine cannot
+// give.
+func (p *plant) limitsOf(document []byte) (ingest.Settings, error) {
+	doc, err := schemas.ParsePolicy(document)
 	if err != nil {
-		return fmt.Errorf("%w: %w", policy.ErrRefused, err)
+		return ingest.Settings{}, err
 	}
-	return p.ingest.SetConfig(ctx, c, ingestSettings(document))
+	if n := doc.Limits.Connections; n > max(p.most, usualConnections) {
+		p.log.Warn("fewer devices can connect over MQTT than limits.connections of the policy allows: raise the limit of open files", "allowed", n, "possible", p.most)
+	}
+	set := ingestSettings(doc)
+	return set, set.Validate()
 }

@@ -9,8 +9,12 @@ import (
 // reservedFiles are open files that are not devices: streams, pages, tools.
 const reservedFiles = 256
 
-// mostConnections is how many devices may be connected over MQTT at most.
-const mostConnections = 20_000
+// mostConnections is how many devices may be connected over MQTT at most, as in
+// limits.connections of the policy, which says how many may be in fact.
+const mostConnections = 1_000_000
+
+// usualConnections are those that the policy allows if nobody changes it.
+const usualConnections = 20_000
 
 // expectedDevices is what one process is made for: fewer is worth a warning.
 const expectedDevices = 10_000
@@ -20,7 +24,7 @@ const expectedDevices = 10_000
 func openFiles() uint64 {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
-		return mostConnections + reservedFiles // not known to be low
+		return usualConnections + reservedFiles // not known to be low
 	}
 	return l.Cur
 }
@@ -37,5 +41,5 @@ func connections(files uint64) (most int, warning string) {
 		return most, ""
 	}
 	return most, fmt.Sprintf("only %d files may be open here, so at most %d devices can connect: raise it with ulimit -n %d",
-		files, most, mostConnections+reservedFiles)
+		files, most, usualConnections+reservedFiles)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/url"
@@ -30,7 +31,20 @@ agent.NAME. An agent's document is put on top of the default one.`,
 
 // consoleLanguage is the language of policy documents as the console wants it.
 func consoleLanguage() console.Language {
-	return console.Language{BuiltIn: builtInPolicy(), Merge: language.Merge, Check: checkDocument}
+	return console.Language{BuiltIn: builtInPolicy(), Merge: mergeAgreed, Check: checkDocument}
+}
+
+// mergeAgreed is mergePolicy for a console that stores what results: a layer on
+// anything but what is built in is one agent's, and must go with the others.
+func mergeAgreed(document, layer []byte) ([]byte, error) {
+	merged, err := language.Merge(document, layer)
+	if err != nil || bytes.Equal(document, language.BuiltIn) {
+		return merged, err
+	}
+	if _, err := language.Check(merged); err != nil {
+		return nil, err
+	}
+	return merged, language.Agree(document, merged)
 }
 
 // checkDocument says what is wrong with a whole document, naming the field, or

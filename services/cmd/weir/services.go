@@ -39,7 +39,7 @@ type plant struct {
 	operator string // password of operators
 	http     net.Listener
 	healthy  func() error // of the server, where it is ours; else nil
-	most     int          // MQTT connections
+	most     int          // MQTT connections that the machine allows
 
 	ingest *ingest.Service // once it is made: policy applies documents to it
 }
@@ -115,7 +115,7 @@ func (p *plant) newPolicy() ([]part, error) {
 	if p.ingest == nil {
 		return nil, usageError("policy hands documents to the agents of its process: run it together with ingest")
 	}
-	s, err := policy.New(policy.Config{Agents: p.agentNames(), Shared: true, Language: language}, p.bus, p.applyPolicy, p.log)
+	s, err := policy.New(policy.Config{Agents: p.agentNames(), Language: language}, p.bus, p.applyPolicy, p.log)
 	return []part{{policyService, s}}, err
 }
 

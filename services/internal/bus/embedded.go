@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -106,7 +107,7 @@ func (e *Embedded) options() (*server.Options, error) {
 		NoAuthUser: userAnon,
 		Users: []*server.User{
 			{Username: userService, Password: service},
-			{Username: userAnon, Password: service, Permissions: anonymous()}, // nobody logs in as anon: who logs in as nobody is anon
+			{Username: userAnon, Permissions: anonymous()},
 		},
 	}
 	if e.cfg.OperatorPassword != "" {
@@ -249,7 +250,13 @@ type serverLog struct {
 
 func (l *serverLog) Noticef(f string, v ...any) { l.log.Debug("nats-server: " + fmt.Sprintf(f, v...)) }
 
-func (l *serverLog) Warnf(f string, v ...any) { l.log.Warn("nats-server: " + fmt.Sprintf(f, v...)) }
+// Warnf leaves out one warning: anon has no password on purpose.
+func (l *serverLog) Warnf(f string, v ...any) {
+	if strings.HasPrefix(f, "Plaintext passwords") {
+		return
+	}
+	l.log.Warn("nats-server: " + fmt.Sprintf(f, v...))
+}
 
 func (l *serverLog) Errorf(f string, v ...any) { l.log.Error("nats-server: " + fmt.Sprintf(f, v...)) }
 func (l *serverLog) Debugf(string, ...any)     {}
