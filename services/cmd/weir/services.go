@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"time"
 
 	"weir/schemas"
 	"weir/services/aggregator"
@@ -104,11 +105,18 @@ func (p *plant) newIngest() ([]part, error) {
 	log := p.log.With("service", ingestService)
 	j := &journal{Bus: p.bus}
 	s, err := ingest.New(ingest.Config{
-		Agents: p.agentNames(), MQTT: p.mqtt, MaxConnections: p.most,
+		Agents: p.agentNames(), MQTT: p.mqtt, MaxConnections: p.most, Prompt: prompt(p.shape.Agents),
 		JournalShare: schemas.DefaultSizes().Journal / int64(p.shape.Agents),
 	}, ingest.Deps{Log: j, Telemetry: telemetry{p.bus}, Park: p.bus.Publish, Used: j.used, Logger: log})
 	p.ingest = s
 	return []part{{ingestService, ingestDoor{s, p.bus, j, log}}}, err
+}
+
+// prompt is how long a frame waits for more while somebody waits for its answer:
+// 20 ms, and longer where many agents share a process, so that together they
+// write no more than about 1,250 frames a second.
+func prompt(agents int) time.Duration {
+	return min(max(20*time.Millisecond, time.Duration(agents)*800*time.Microsecond), 80*time.Millisecond)
 }
 
 func (p *plant) newPolicy() ([]part, error) {
