@@ -81,8 +81,10 @@ func (a *accounts) rows() []schemas.Total {
 
 func less(a, b *schemas.Total) bool {
 	for _, p := range [...][2]string{
-		{a.Tenant, b.Tenant}, {string(a.Signal), string(b.Signal)},
-		{string(a.Outcome), string(b.Outcome)}, {string(a.Reason), string(b.Reason)},
+		{a.Tenant, b.Tenant},
+		{string(a.Signal), string(b.Signal)},
+		{string(a.Outcome), string(b.Outcome)},
+		{string(a.Reason), string(b.Reason)},
 	} {
 		if p[0] != p[1] {
 			return p[0] < p[1]
