@@ -121,7 +121,7 @@ func (f *Fold) configure(c *schemas.Config) error {
 		return err
 	}
 	last := f.generations[len(f.generations)-1]
-	if g.from <= last.from || len(f.devices) == 0 && g.from <= f.in.Tick.Time {
+	if len(f.devices) == 0 || g.from <= last.from {
 		g.from = last.from
 		f.generations[len(f.generations)-1] = g // nothing is kept under the old one yet, or never will be
 	} else {
