@@ -162,6 +162,46 @@ func TestFlowCountsEveryRecordOverRestarts(t *testing.T) {
 	}
 }
 
+// TestFlowCommitLargerThanAMessage: ten thousand devices on one agent close ten
+// thousand windows at one tick. The commit is a run of entries, and the region
+// applies every one.
+func TestFlowCommitLargerThanAMessage(t *testing.T) {
+	agents := []aggregator.Agent{{Name: "a001", Region: "r01"}}
+	f := openFlow(t, t.TempDir(), agents)
+	defer func() { f.stop() }()
+	j := &journal{f: f, agent: "a001"}
+	const devices = 10_000
+	start := time.Now().UnixNano() / 10e9 * 10e9
+	digest := uint64(0)
+	for d := 0; d < devices; {
+		var b schemas.FrameBuilder
+		for ; d < devices && b.Size() < 200<<10; d++ {
+			name := fmt.Sprintf("device-%05d", d)
+			for seq := range uint64(20) { // enough for a sketch that is not exact
+				b.Add("acme", name, &schemas.Reading{Boot: "b", Numbered: true, Seq: seq, EventTime: start + int64(seq)*ms, IngestTime: start, Values: []schemas.Value{{Metric: "t", Value: float64(seq * 37 % 101)}}})
+				b.AddFlow("acme", schemas.Metrics, "", "", 1)
+				digest += schemas.NumberedIdentity(schemas.SeriesIdentity("acme", name, "b", "t"), seq)
+			}
+		}
+		j.write(b.Frame())
+	}
+	for _, at := range []int64{1, 60, 200} { // all at once on time, later final
+		j.write(&schemas.Frame{HasTick: true, Tick: schemas.Tick{Time: start + at*1000*ms, Wall: start + at*1000*ms}})
+	}
+	awaitWindows(t, f, schemas.StreamRegionOutbox, "device", 20*devices, digest)
+	run := 0
+	err := f.bus.Read(t.Context(), schemas.StreamAgentOutbox, 0, true, func(m bus.Message) error {
+		c, err := new(schemas.CommitDecoder).Decode(m.Data, 0)
+		if err == nil {
+			run = max(run, int(c.N-c.RunFirst)+1)
+		}
+		return err
+	})
+	if err != nil || run < 2 {
+		t.Errorf("longest run of entries: %d, want several: %v", run, err)
+	}
+}
+
 func ask(t *testing.T, f *flow, subject string, into any) {
 	t.Helper()
 	data, err := f.bus.Ask(t.Context(), subject, nil)

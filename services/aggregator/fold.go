@@ -276,10 +276,10 @@ func (f *Fold) record(d *device, g *generation, boot string, numbered bool, seq 
 			w = own
 		}
 		ok := gr.add(f, s, p, w)
-		if ok {
-			gr.state.open++
-		} else {
+		if !ok {
 			f.addLate(gr, p)
+		} else if gr.tumbling() {
+			gr.state.open++
 		}
 		if j == 0 {
 			f.class(d, s, p, ok)

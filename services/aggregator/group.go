@@ -168,6 +168,9 @@ func (g *group) add(f *Fold, s *series, p schemas.Point, watermark int64) bool {
 	return true
 }
 
+// tumbling reports whether each record is in one window.
+func (g *group) tumbling() bool { return g.spec.Hop == 0 || g.spec.Hop == g.spec.Size }
+
 // noteDue keeps what the device's groups need, so that a tick need not look.
 func (d *device) noteDue(g *group) {
 	d.due = min(d.due, g.panes.Due())

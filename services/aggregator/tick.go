@@ -136,10 +136,13 @@ func (f *Fold) increase(w *schemas.Window, r *window.Revision[tally]) {
 	w.Sketch, _ = one.AppendBinary(nil) // fails only for sketches that cannot exist here
 }
 
-// emitted books records that are now in an emitted revision.
+// emitted books records that are now in an emitted revision. Hopping windows
+// show each record several times, so what is open is not told of them.
 func (f *Fold) emitted(g *group, n uint64) {
-	g.state.open -= n
 	g.state.emitted += n
+	if g.tumbling() {
+		g.state.open -= n
+	}
 	if g.view.Name == f.newest().Views[0].Name {
 		f.accounts.tenant(g.key.Tenant).open -= n
 	}
