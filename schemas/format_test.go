@@ -51,15 +51,6 @@ var formats = []format{
 		encode: func(v any) []byte { return v.(*Checkpoint).Append(nil) },
 		decode: func(b []byte) (any, error) { return DecodeCheckpoint(b) },
 	},
-	{
-		name: "tick", version: TickVersion,
-		sample: func() any { return sampleTick() },
-		draw: func(t *rapid.T) any {
-			return GatewayTick{rapid.Int64().Draw(t, "time"), rapid.Int64().Draw(t, "wall")}
-		},
-		encode: func(v any) []byte { return v.(GatewayTick).Append(nil) },
-		decode: func(b []byte) (any, error) { return DecodeGatewayTick(b) },
-	},
 }
 
 func drawFrame(t *rapid.T) *Frame {
@@ -299,4 +290,3 @@ func fuzz(f *testing.F, format *format) {
 func FuzzFrame(f *testing.F)      { fuzz(f, &formats[0]) }
 func FuzzCommit(f *testing.F)     { fuzz(f, &formats[1]) }
 func FuzzCheckpoint(f *testing.F) { fuzz(f, &formats[2]) }
-func FuzzTick(f *testing.F)       { fuzz(f, &formats[3]) }

@@ -71,8 +71,6 @@ func sampleCheckpoint() *Checkpoint {
 	}
 }
 
-func sampleTick() GatewayTick { return GatewayTick{Time: t0, Wall: t0 + 3e6} }
-
 // Generators.
 
 func names() *rapid.Generator[string] {

@@ -83,10 +83,6 @@ func SplitProducer(producer string) (region string, partition int) {
 	return region, partition
 }
 
-// TickSubject is the subject of a gateway tier's ticks in its input stream: one message
-// for all partitions of the tier.
-func TickSubject(t Tier) string { return internal + "tick." + string(t) }
-
 // Parked is where samples of refused messages of a tenant are kept. The tenant
 // is "_" where none could be told.
 func Parked(agent, tenant string) string { return internal + "parked." + agent + "." + tenant }

@@ -66,15 +66,15 @@ const DefaultPrefix = "WEIR_"
 
 // OneProcess is the topology of weir up: the edge, region and center streams
 // side by side in one server, nothing captured twice. Gateways read the outbox
-// below directly, so their ticks are stored with it.
+// below directly, so there are no inboxes.
 func OneProcess(s Sizes, regions []string) []Stream {
-	regionOutbox := []string{TickSubject(TierCenter)}
+	var regionOutbox []string
 	for _, r := range regions {
 		regionOutbox = append(regionOutbox, internal+"outbox."+r+".*.*")
 	}
 	return []Stream{
 		{StreamJournal, []string{JournalAll}, s.Journal, DiscardNew, "frames of accepted records: the truth that windows are folded from"},
-		{StreamAgentOutbox, []string{internal + "outbox.*.*", TickSubject(TierRegion)}, s.AgentOutbox, DiscardNew, "what agents have for their regions"},
+		{StreamAgentOutbox, []string{internal + "outbox.*.*"}, s.AgentOutbox, DiscardNew, "what agents have for their regions"},
 		{StreamCheckpoint, []string{StateAll}, s.Checkpoint, DiscardNew, "two whole checkpoints of every fold"},
 		{StreamRegionOutbox, regionOutbox, s.RegionOutbox, DiscardNew, "merged windows of the regions"},
 		{StreamCenterOutbox, []string{internal + "outbox." + Center + ".*.*"}, s.CenterOutbox, DiscardOld, "merged windows of the fleet"},

@@ -82,8 +82,6 @@ func TestEverySubjectHasItsStream(t *testing.T) {
 		agent, partition := names().Draw(t, "agent"), rapid.IntRange(0, Partitions-1).Draw(t, "partition")
 		f(Journal(agent), StreamJournal)
 		f(AgentOutbox(agent, KindCommit), StreamAgentOutbox)
-		f(TickSubject(TierRegion), StreamAgentOutbox)
-		f(TickSubject(TierCenter), StreamRegionOutbox)
 		f(State(agent), StreamCheckpoint)
 		f(State(Producer(Center, partition)), StreamCheckpoint)
 		f(GatewayOutbox(Center, partition, KindCommit), StreamCenterOutbox)

@@ -15,9 +15,6 @@ const (
 	// CheckpointVersion history:
 	//   1: 2026-11-21 msgpack head and an opaque payload per part.
 	CheckpointVersion = 1
-	// TickVersion history, of gateway ticks:
-	//   1: 2026-11-21 msgpack head.
-	TickVersion = 1
 	// DataVersion is the layout of a data folder (streams, subjects, settings):
 	//   1: 2026-11-21 first layout.
 	DataVersion = 1

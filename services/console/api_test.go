@@ -182,7 +182,7 @@ func TestWindowsMergeParts(t *testing.T) {
 	first.Windows = []schemas.Window{fleet}
 	r.commit(out, first)
 	r.commit(out, entry("r0/3", 2, newer, other))
-	if _, err := r.bus.Store(t.Context(), schemas.TickSubject(schemas.TierCenter), []byte("a tick is no commit")); err != nil {
+	if _, err := r.bus.Store(t.Context(), schemas.GatewayOutbox("r0", 3, "finding"), []byte("not every kind is a commit")); err != nil {
 		t.Fatal(err)
 	}
 

@@ -168,7 +168,7 @@ func (h *hook) Provides(b byte) bool {
 }
 
 // OnPacketRead takes PUBLISH packets off the library's hands before it looks at
-// them: its own way to a publish hook costs a copy of the packet each (measured),
+// them: its own way to a publish hook copies each packet for a log line,
 // and drops some topics without a word. It goes on with a PUBACK for nothing.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	switch pk.FixedHeader.Type {
