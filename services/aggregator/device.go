@@ -108,8 +108,9 @@ func (r *rate) add(now int64, n uint32) {
 	r.slots[slot%int64(len(r.slots))] += n
 }
 
-// perSecond is the mean over the six whole slots before now's.
-func (r *rate) perSecond(now int64) float64 {
+// perSecond is the mean over the six whole slots before now's. It works on a
+// copy: a question must not change the state.
+func (r rate) perSecond(now int64) float64 {
 	r.add(now, 0)
 	var n uint32
 	for i, v := range r.slots {

@@ -69,7 +69,10 @@ func (f *Fold) reset() {
 // Apply folds one frame.
 func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	if err := f.dec.Decode(m.Data, &f.in); err != nil {
-		return nil, fmt.Errorf("journal message %d: %w", m.Seq, err)
+		if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) {
+			return nil, fmt.Errorf("journal message %d: %w", m.Seq, err)
+		}
+		return nil, nil // damaged: its number is missing in the next frame, which declares its records
 	}
 	if f.in.N <= f.frame {
 		return nil, nil // written twice by an outcome that was unknown
@@ -104,8 +107,11 @@ func (f *Fold) time() {
 	if f.in.HasTick && f.in.Tick.Time > f.now {
 		f.now, f.wall = f.in.Tick.Time, f.in.Tick.Wall
 	}
-	if f.now == math.MinInt64 && len(f.in.IngestTime) > 0 {
-		f.now = f.in.IngestTime[0] // no tick yet: the first record starts agent time
+	if f.now == math.MinInt64 {
+		f.now = f.in.Tick.Time // no tick yet: the first frame starts agent time, if its writer tells it
+	}
+	if f.now == 0 && len(f.in.IngestTime) > 0 {
+		f.now = f.in.IngestTime[0] // else the first record does
 	}
 	if f.in.Resumed && f.now > math.MinInt64 {
 		f.sources.Restart(f.now)

@@ -92,3 +92,19 @@ func TestWithoutALossTheLedgerCloses(t *testing.T) {
 		t.Errorf("got %+v, want %+v", l.Totals, want)
 	}
 }
+
+// TestADamagedFrameStopsNobody: a journal message that cannot be decoded is a
+// hole, declared with its records; what comes after it is counted.
+func TestADamagedFrameStopsNobody(t *testing.T) {
+	frames := threeFrames()
+	frames[1] = []byte{frames[1][0], 0xc1, 0xff}
+	f := NewFold("a001", nil)
+	l := ledgerAfter(t, f, f, frames, allRead)
+	if f.hole != 3 || l.Totals.Received != 3 || l.Totals.Unexplained != 0 {
+		t.Errorf("hole of %d records, want 3: %+v", f.hole, l.Totals)
+	}
+	frames[1][0] = schemas.FrameVersion + 1
+	if _, err := NewFold("a001", nil).Apply(fold.Message{Seq: 1, Data: frames[1]}); err == nil {
+		t.Error("a frame of a newer version must stop the fold, not be skipped")
+	}
+}

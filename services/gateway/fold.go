@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -76,8 +77,11 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 		return nil, nil
 	}
 	c, err := f.dec.Decode(m.Data, schemas.WithWindows)
-	if err != nil {
+	if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) {
 		return nil, fmt.Errorf("commit of %s at %d: %w", name, m.Seq, err)
+	}
+	if err != nil {
+		return nil, nil // damaged: its number is a debt of its producer
 	}
 	p := f.find(name)
 	if !p.space(c.Epoch).add(c.N) {

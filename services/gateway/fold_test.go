@@ -290,3 +290,21 @@ func TestSameCommitsFromAnyCheckpoint(t *testing.T) {
 		}
 	})
 }
+
+// TestADamagedCommitIsADebt: an entry that cannot be decoded is missing by its
+// number, and those behind it are applied.
+func TestADamagedCommitIsADebt(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		a := drawAgent(rt, "a1", 1)
+		if len(a.entries) < 2 {
+			return
+		}
+		a.entries[0] = []byte{a.entries[0][0], 0xc1}
+		f := NewFold("r01/0", schemas.TierRegion)
+		n := uint64(0)
+		play(rt, f, interleave(rt, []*agentScript{a}), &n)
+		if c := f.check(0); c.Debt != 1 {
+			rt.Fatalf("debt of %d entries, want 1", c.Debt)
+		}
+	})
+}
