@@ -15,7 +15,6 @@ const (
 	JournalAll = internal + "journal.*"
 	StateAll   = internal + "state.*"
 	ParkedAll  = internal + "parked.>"
-	StatusAll  = internal + "status.*.*"
 	WindowsAll = internal + "windows.>"
 )
 
@@ -89,11 +88,6 @@ func Parked(agent, tenant string) string { return internal + "parked." + agent +
 
 // PublishedWindows is where final windows of views with publish go, as JSON lines.
 func PublishedWindows(tenant, view string) string { return internal + "windows." + tenant + "." + view }
-
-// StatusOf is where a service instance reports its state, once a second.
-func StatusOf(service, instance string) string {
-	return internal + "status." + service + "." + instance
-}
 
 // Ask is where the process that owns an agent or partition answers a question.
 func Ask(what, producer string) string {

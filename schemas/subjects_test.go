@@ -65,7 +65,7 @@ func TestSourceOf(t *testing.T) {
 		f(Journal(agent), agent, "")
 		f(GatewayOutbox(region, partition, KindCommit), Producer(region, partition), KindCommit)
 		for _, other := range []string{
-			State(agent), Parked(agent, "acme"), Ask("ledger", agent), PublishedWindows("acme", "device"), StatusOf("ingest", agent),
+			State(agent), Parked(agent, "acme"), Ask("ledger", agent), PublishedWindows("acme", "device"),
 			Telemetry("acme", agent, Metrics), "x" + Journal(agent), Journal(agent) + ".x", "tel.outbox." + agent + ".commit",
 		} {
 			if got, _, ok := SourceOf(other); ok {

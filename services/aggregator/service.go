@@ -2,7 +2,6 @@ package aggregator
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -69,7 +68,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for subject, answer := range map[string]func(context.Context, []byte) (any, error){
 		schemas.AskLedger: s.ledger, schemas.AskDevices: s.devices,
 	} {
-		stop, err := s.answer(ctx, subject, answer)
+		stop, err := s.bus.Answer(ctx, subject, s.log, answer)
 		if err != nil {
 			return err
 		}
@@ -146,26 +145,6 @@ func (s *Service) safeBefore() uint64 {
 		least = min(least, st.SafeBefore())
 	}
 	return least
-}
-
-// answer serves one question. Questions are answered one at a time.
-func (s *Service) answer(ctx context.Context, subject string, f func(context.Context, []byte) (any, error)) (func(), error) {
-	return s.bus.Subscribe(subject, 1<<20, func(r bus.Request) {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		v, err := f(ctx, r.Data)
-		if err != nil {
-			s.log.Warn("question not answered", "subject", subject, "err", err)
-			return
-		}
-		data, err := json.Marshal(v)
-		if err == nil {
-			err = r.Reply(data)
-		}
-		if err != nil {
-			s.log.Warn("question not answered", "subject", subject, "err", err)
-		}
-	})
 }
 
 func (s *Service) ledger(ctx context.Context, _ []byte) (any, error) {

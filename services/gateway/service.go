@@ -85,7 +85,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 // Run merges until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	stop, err := s.answer(ctx)
+	stop, err := s.bus.Answer(ctx, schemas.AskGatewayOf(s.cfg.Tier), s.log, s.checks)
 	if err != nil {
 		return err
 	}
@@ -225,25 +225,8 @@ func (s *Service) snapshot() map[string]newestRun {
 	return out
 }
 
-// answer serves the check of this tier.
-func (s *Service) answer(ctx context.Context) (func(), error) {
-	return s.bus.Subscribe(schemas.AskGatewayOf(s.cfg.Tier), 1<<20, func(r bus.Request) {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		checks, err := s.checks(ctx)
-		if err == nil {
-			var data []byte
-			if data, err = json.Marshal(checks); err == nil {
-				err = r.Reply(data)
-			}
-		}
-		if err != nil {
-			s.log.Warn("question not answered", "err", err)
-		}
-	})
-}
-
-func (s *Service) checks(ctx context.Context) ([]schemas.GatewayCheck, error) {
+// checks answers what each partition of this tier knows.
+func (s *Service) checks(ctx context.Context, _ []byte) (any, error) {
 	wall := time.Now().UnixNano()
 	_, behind := s.runner.Position()
 	out := []schemas.GatewayCheck{}

@@ -89,7 +89,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stop, err := s.bus.Subscribe(schemas.Ask("policy", "status"), 1<<20, s.answer)
+	stop, err := s.bus.Answer(ctx, schemas.Ask("policy", "status"), s.log, s.answer)
 	if err != nil {
 		return err
 	}
@@ -238,16 +238,9 @@ func (s *Service) publish() {
 	s.status.Store(st)
 }
 
-func (s *Service) answer(r bus.Request) {
-	st := s.status.Load()
-	if st == nil {
-		st = &Status{Agents: map[string]Reported{}}
+func (s *Service) answer(context.Context, []byte) (any, error) {
+	if st := s.status.Load(); st != nil {
+		return st, nil
 	}
-	data, err := json.Marshal(st)
-	if err == nil {
-		err = r.Reply(data)
-	}
-	if err != nil {
-		s.log.Warn("question not answered", "err", err)
-	}
+	return &Status{Agents: map[string]Reported{}}, nil
 }

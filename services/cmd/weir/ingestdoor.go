@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -29,13 +28,15 @@ func (d ingestDoor) Run(ctx context.Context) error {
 	if err := d.journal.open(ctx); err != nil {
 		return err
 	}
-	for subject, answer := range map[string]func([]byte) any{
-		schemas.AskIngest:                func([]byte) any { return d.Status() },
-		schemas.Ask("ingest", "devices"): func(agent []byte) any { return d.refusedDevices(string(agent)) },
+	for subject, answer := range map[string]func(context.Context, []byte) (any, error){
+		schemas.AskIngest: func(context.Context, []byte) (any, error) { return d.Status(), nil },
+		schemas.Ask("ingest", "devices"): func(_ context.Context, agent []byte) (any, error) {
+			return d.refusedDevices(string(agent)), nil
+		},
 	} {
-		stop, err := d.answer(subject, answer)
+		stop, err := d.bus.Answer(ctx, subject, d.log, answer)
 		if err != nil {
-			return err
+			return fmt.Errorf("answer questions: %w", err)
 		}
 		defer stop()
 	}
@@ -45,23 +46,6 @@ func (d ingestDoor) Run(ctx context.Context) error {
 	defer joined.Wait()
 	defer cancel()
 	return d.Service.Run(ctx)
-}
-
-// answer answers one question, as JSON.
-func (d ingestDoor) answer(subject string, answer func(question []byte) any) (stop func(), err error) {
-	stop, err = d.bus.Subscribe(subject, 1<<20, func(r bus.Request) {
-		data, err := json.Marshal(answer(r.Data))
-		if err == nil {
-			err = r.Reply(data)
-		}
-		if err != nil {
-			d.log.Warn("question not answered", "subject", subject, "err", err)
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("answer questions: %w", err)
-	}
-	return stop, nil
 }
 
 // refusedDevices are the devices of an agent of which something was refused:
