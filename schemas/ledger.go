@@ -53,6 +53,7 @@ type AgentLedger struct {
 	Series  int     `json:"series"`      // open series
 	Devices int     `json:"devices"`
 	Config  uint64  `json:"config"` // policy revision in force
+	Differ  uint64  `json:"differ"` // commits made again after a restart that differed: must stay 0
 }
 
 // Outcomes that only Flight rows use.

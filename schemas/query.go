@@ -35,6 +35,7 @@ type GatewayCheck struct {
 	Entries     uint64            `json:"entries"`     // applied
 	Repeats     uint64            `json:"repeats"`     // entries that came again
 	Debt        uint64            `json:"debt"`        // entries known to be missing
+	Differ      uint64            `json:"differ"`      // commits made again after a restart that differed: must stay 0
 	Open        int               `json:"open"`        // windows not final yet
 	Unexplained int64             `json:"unexplained"` // Σ over producers of |emitted as they say − records in applied windows|
 	Waiting     []string          `json:"waiting"`     // producers whose final_through holds windows back

@@ -172,6 +172,7 @@ func (a *agentState) ledger(ctx context.Context, wall int64) (l schemas.AgentLed
 	err = st.Ask(ctx, func() {
 		l = a.fold.report(wall)
 		l.Flight = append(l.Flight, a.door.flight()...)
+		l.Differ = st.Mismatches()
 	})
 	return l, err
 }

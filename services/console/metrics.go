@@ -17,6 +17,7 @@ import (
 const (
 	invariantLedger   = "ledger"   // received is the sum of all outcomes and what is in flight
 	invariantWindows  = "windows"  // the windows that a tier applied hold the records that its producers say
+	invariantReplay   = "replay"   // a commit made again after a restart is the one that was written
 	invariantRevision = "revision" // a revision holds all that the one before held
 )
 
@@ -111,10 +112,22 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		out.counter(violationsDesc, n, name)
 	}
 	out.counter(violationsDesc, m.exporter.violated, invariantRevision)
+	out.counter(violationsDesc, o.differ(), invariantReplay)
 	for id, s := range m.exporter.series {
 		out.histogram(id, s, m.created)
 		out.newest(id, s)
 	}
+}
+
+// differ is how many commits were made again and differed, at all tiers.
+func (o *observation) differ() (n uint64) {
+	for i := range o.agents {
+		n += o.agents[i].Differ
+	}
+	for i := range o.checks {
+		n += o.checks[i].Differ
+	}
+	return n
 }
 
 // judge counts invariants that have ceased to hold since the scrape before.

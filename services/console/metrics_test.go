@@ -186,6 +186,7 @@ func TestMetricsValues(t *testing.T) {
 		{"weir_policy_revision", []string{"agent=a1"}, 7},
 		{"weir_policy_invalid_total", nil, 3},
 		{"weir_invariant_violations_total", []string{"invariant=ledger"}, 0},
+		{"weir_invariant_violations_total", []string{"invariant=replay"}, 0},
 		{"weir_build_info", []string{"go=go1.26", "revision=", "version=test"}, 1},
 	} {
 		m := value(families, c.name, c.labels...)

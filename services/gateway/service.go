@@ -234,7 +234,12 @@ func (s *Service) checks(ctx context.Context, _ []byte) (any, error) {
 		s.mu.Lock()
 		f := s.folds[st.Producer]
 		s.mu.Unlock()
-		if err := st.Ask(ctx, func() { out = append(out, f.check(wall)) }); err != nil {
+		err := st.Ask(ctx, func() {
+			c := f.check(wall)
+			c.Differ = st.Mismatches()
+			out = append(out, c)
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
