@@ -26,6 +26,11 @@ const (
 	aheadBytes    = maxPayload + 1<<20
 )
 
+// heartbeat is how often the server says that a quiet reader is still known. The
+// client drops a message when its queue is full to the last place, and notices at
+// the next one; where none comes, two missed heartbeats make it read on.
+const heartbeat = time.Second
+
 // Read hands the messages of a stream to handle, in order, from sequence from
 // on, until ctx ends (it returns nil) or handle or the stream fails. subjects
 // narrow what is read; none means all. It does not wait for new messages when
@@ -53,7 +58,7 @@ func (b *Bus) Read(ctx context.Context, stream string, from uint64, stopAtEnd bo
 	if i := c.CachedInfo(); stopAtEnd && i != nil && i.NumPending == 0 {
 		return nil
 	}
-	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(aheadMessages, aheadBytes))
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(aheadMessages, aheadBytes), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return readError(ctx, stream, err)
 	}
