@@ -246,6 +246,10 @@ func awaitWindows(t *testing.T, f *flow, stream, view string, sent, digest uint6
 		return nil
 	})
 	if err != done {
+		for _, subject := range []string{schemas.AskLedger, schemas.AskGatewayOf(schemas.TierRegion), schemas.AskGatewayOf(schemas.TierCenter)} {
+			data, err := f.bus.Ask(t.Context(), subject, nil)
+			t.Logf("%s: %s %v", subject, data, err)
+		}
 		t.Fatalf("%s windows in %s: %d of %d records, digest equal %v, in %d windows: %v", view, stream, count, sent, sum == digest, len(latest), err)
 	}
 }

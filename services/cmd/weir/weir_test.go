@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -329,14 +330,24 @@ func (p *process) child() (pid int) {
 	p.eventually("playing demo devices", func() error {
 		lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
 		for _, list := range lists {
-			if data, _ := os.ReadFile(list); len(data) > 0 {
-				_, err = fmt.Sscan(string(data), &pid)
-				return err
+			children, _ := os.ReadFile(list)
+			for _, child := range strings.Fields(string(children)) {
+				if pid, _ = strconv.Atoi(child); plays(pid) {
+					return nil
+				}
 			}
 		}
-		return errors.Join(errors.New("no child"), err)
+		return errors.Join(errors.New("no child that plays devices"), err)
 	})
 	return pid
+}
+
+// plays reports whether a process is the simulator. The Go runtime starts a
+// short-lived child of its own before the first one, and a child is a copy of
+// its parent until it has started its program.
+func plays(pid int) bool {
+	args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.Contains(string(args), "\x00sim\x00")
 }
 
 // alive reports whether a process runs: one that nobody has waited for does not.

@@ -57,6 +57,7 @@ func (s setup) start(srv *server, faults ...fault) *life {
 			}
 			return st
 		},
+		Seen: func(*Stage, Message) { time.Sleep(s.kind.takes / 2) }, // reading takes time too
 	}, l.session, log)
 	var names []string
 	if !s.onSight {

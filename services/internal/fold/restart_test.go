@@ -115,3 +115,28 @@ func TestRestarts(t *testing.T) {
 		}
 	})
 }
+
+// TestStopBehindFullQueue stops processes that are far behind, in order: what one
+// of them had read and not folded, the next one folds, and none is passed over.
+func TestStopBehindFullQueue(t *testing.T) {
+	numbers := upTo(20 * queueLen)
+	bubble(t, "", func(t *testing.T, srv *server) {
+		s := setup{kind: &adder{every: 7, keys: 1, takes: time.Millisecond}}
+		for range 2 * len(numbers) / queueLen {
+			l := s.start(srv)
+			if len(srv.all(journal)) == 0 {
+				srv.feed(numbers...)
+			}
+			later(queueLen / 2 * time.Millisecond)
+			if err := l.stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := s.start(srv)
+		later(time.Minute)
+		if err := l.stop(); err != nil {
+			t.Fatal(err)
+		}
+		wantUndisturbed(t, srv, s, numbers)
+	})
+}

@@ -160,7 +160,7 @@ func (r *Runner) dispatch(ctx context.Context, m bus.Message) error {
 			r.cfg.Seen(s, msg)
 		}
 		if err := s.Offer(ctx, msg); err != nil {
-			return nil // the stage's own error, or the end
+			return err // reading on would hand the stage a later message without this one
 		}
 	}
 	r.position.Store(m.Seq)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"weir/schemas"
 )
@@ -13,9 +14,10 @@ import (
 // per key, twice for the same bounds: a part and its revision.
 type adder struct {
 	every, keys int
-	sketch      int // bytes of each window's sketch
-	early       int // early values in each commit
-	padding     int // bytes of its state
+	sketch      int           // bytes of each window's sketch
+	early       int           // early values in each commit
+	padding     int           // bytes of its state
+	takes       time.Duration // for one message
 
 	n, sum uint64
 	firsts []uint64 // entry of each key's part
@@ -23,6 +25,7 @@ type adder struct {
 }
 
 func (a *adder) Apply(m Message) (*Results, error) {
+	time.Sleep(a.takes)
 	v, k := binary.Uvarint(m.Data)
 	if k <= 0 {
 		return nil, errors.New("no number")
@@ -83,7 +86,7 @@ func (a *adder) Restore(b []byte) error {
 
 // fresh is an adder with the same settings and no state.
 func (a *adder) fresh() *adder {
-	return &adder{every: a.every, keys: a.keys, sketch: a.sketch, early: a.early, padding: a.padding}
+	return &adder{every: a.every, keys: a.keys, sketch: a.sketch, early: a.early, padding: a.padding, takes: a.takes}
 }
 
 func number(v uint64) []byte { return binary.AppendUvarint(nil, v) }
