@@ -79,11 +79,12 @@ func (f fleet) start(p *harness.Product, seed uint64, i int) *harness.Sim {
 }
 
 // torment kills again and again: half of the times soon after the launch, while
-// the product recovers, else while it serves.
+// the product recovers, else while it serves. In between it is asked to stop, in
+// order but just as suddenly.
 func torment(t *testing.T, p *harness.Product, r *rand.Rand, kills int) {
-	var recovering int
+	var killed, recovering, stops int
 	var slowest time.Duration
-	for range kills {
+	for killed < kills {
 		if r.IntN(2) == 0 {
 			recovering++
 			harness.Pause(time.Duration(r.Int64N(int64(300 * time.Millisecond))))
@@ -91,14 +92,28 @@ func torment(t *testing.T, p *harness.Product, r *rand.Rand, kills int) {
 			slowest = max(slowest, p.Ready())
 			harness.Pause(time.Duration(r.Int64N(int64(1500 * time.Millisecond))))
 			wantExplained(t, p)
+			if r.IntN(4) == 0 {
+				stops++
+				stop(t, p)
+				p.Launch()
+				continue
+			}
 		}
+		killed++
 		p.Kill()
 		p.Launch()
 	}
 	slowest = max(slowest, p.Ready())
-	t.Logf("%d kills, %d of them at most 300 ms after a launch; ready after at most %v", kills, recovering, slowest.Round(time.Millisecond))
+	t.Logf("%d kills, %d of them at most 300 ms after a launch, and %d stops; ready after at most %v", kills, recovering, stops, slowest.Round(time.Millisecond))
 	if slowest > 5*time.Second {
 		t.Errorf("devices are accepted only %v after a launch", slowest)
+	}
+}
+
+func stop(t *testing.T, p *harness.Product) {
+	t.Helper()
+	if code := p.Stop(); code != 0 {
+		t.Errorf("asked to stop under load, the product ended with exit code %d:\n%s", code, p.LogTail(10))
 	}
 }
 
