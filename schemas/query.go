@@ -8,6 +8,9 @@ const (
 	AskIngest  = internal + "ask.ingest.status"      // → ingest's own counters
 )
 
+// AskLink is where the forwarder of a tier answers: → LinkStatus.
+func AskLink(t Tier) string { return internal + "ask.forwarder.status." + string(t) }
+
 // AskGatewayOf is where the gateways of a tier answer AskGateway.
 func AskGatewayOf(t Tier) string { return AskGateway + "." + string(t) }
 

@@ -62,6 +62,9 @@ func State(producer string) string { return internal + "state." + token(producer
 // partition 3 of region r and an agent named r_3 stay apart.
 func token(producer string) string { return strings.ReplaceAll(producer, "/", ":") }
 
+// untoken is the inverse of token.
+func untoken(token string) string { return strings.ReplaceAll(token, ":", "/") }
+
 // AgentOutbox is what an agent has for its region.
 func AgentOutbox(agent string, k Kind) string { return internal + "outbox." + agent + "." + string(k) }
 
@@ -82,6 +85,49 @@ func SplitProducer(producer string) (region string, partition int) {
 	return region, partition
 }
 
+// Lane is how an entry travels up a link: it shapes the uplink and means nothing
+// to whoever applies the entry.
+type Lane string
+
+// The lanes, in the order in which they go first.
+const (
+	LaneAlert    Lane = "alert"
+	LaneLive     Lane = "live"
+	LaneBackfill Lane = "backfill" // what was made while the link was down
+)
+
+// Inbox is where a forwarder puts an entry of a producer for a partition of the
+// region above; region is Center for the center.
+func Inbox(region string, partition int, producer string, l Lane) string {
+	return internal + "inbox." + region + "." + strconv.Itoa(partition) + "." + token(producer) + "." + string(l)
+}
+
+// InboxAll is everything that comes up to a region.
+func InboxAll(region string) string { return internal + "inbox." + region + ".>" }
+
+// InboxPartition is what comes up for one partition.
+func InboxPartition(region string, partition int) string {
+	return internal + "inbox." + region + "." + strconv.Itoa(partition) + ".>"
+}
+
+// Link is where the owner of a partition answers a forwarder: LinkReport →
+// LinkGrant.
+func Link(region string, partition int, producer string) string {
+	return internal + "link." + region + "." + strconv.Itoa(partition) + "." + token(producer)
+}
+
+// LinkPartition is every producer's Link of one partition.
+func LinkPartition(region string, partition int) string {
+	return internal + "link." + region + "." + strconv.Itoa(partition) + ".*"
+}
+
+// Desired is where the tier above answers what it wants of an agent or a region:
+// DesiredQuestion → DesiredAnswer. who is the name of either.
+func Desired(region, who string) string { return internal + "desired." + region + "." + who }
+
+// DesiredAll is every name's Desired at a region.
+func DesiredAll(region string) string { return internal + "desired." + region + ".*" }
+
 // Parked is where samples of refused messages of a tenant are kept. The tenant
 // is "_" where none could be told.
 func Parked(agent, tenant string) string { return internal + "parked." + agent + "." + tenant }
@@ -94,8 +140,9 @@ func Ask(what, producer string) string {
 	return internal + "ask." + what + "." + token(producer)
 }
 
-// SourceOf tells the producer from a subject of an outbox or the journal.
-// Gateways come as region/partition. ok is false for anything else.
+// SourceOf tells the producer from a subject of an outbox, an inbox or the
+// journal. Gateways come as region/partition. What an inbox holds are commits.
+// ok is false for anything else.
 func SourceOf(subject string) (producer string, k Kind, ok bool) {
 	rest, found := strings.CutPrefix(subject, internal)
 	if !found {
@@ -107,6 +154,8 @@ func SourceOf(subject string) (producer string, k Kind, ok bool) {
 		return tok[1], Kind(tok[2]), true
 	case len(tok) == 4 && tok[0] == "outbox":
 		return tok[1] + "/" + tok[2], Kind(tok[3]), true
+	case len(tok) == 5 && tok[0] == "inbox":
+		return untoken(tok[3]), KindCommit, true
 	case len(tok) == 2 && tok[0] == "journal":
 		return tok[1], "", true
 	}

@@ -93,3 +93,30 @@ func TestProducersStayApart(t *testing.T) {
 		}
 	})
 }
+
+// TestInboxSubjects: a forwarder's subjects name their producer, and fall where
+// the owner of the partition listens.
+func TestInboxSubjects(t *testing.T) {
+	f := func(region, producer string, partition int, l Lane) {
+		t.Helper()
+		subject := Inbox(region, partition, producer, l)
+		got, kind, ok := SourceOf(subject)
+		if got != producer || kind != KindCommit || !ok {
+			t.Errorf("%s comes from %s, %s, %v; want %s", subject, got, kind, ok, producer)
+		}
+		for _, pattern := range []string{InboxAll(region), InboxPartition(region, partition)} {
+			if !overlap(subject, pattern) {
+				t.Errorf("%s is not in %s", subject, pattern)
+			}
+		}
+		if overlap(subject, InboxPartition(region, partition+1)) {
+			t.Errorf("%s is in another partition too", subject)
+		}
+		if link := Link(region, partition, producer); !overlap(link, LinkPartition(region, partition)) || strings.Count(link, ".") != 4 {
+			t.Errorf("%s is not in %s", link, LinkPartition(region, partition))
+		}
+	}
+	f("north", "a001", 3, LaneLive)
+	f("north", "a001", 3, LaneAlert)
+	f(Center, Producer("north", 15), 0, LaneBackfill)
+}

@@ -37,6 +37,7 @@ type Stream struct {
 // Sizes are the byte caps of the streams, in bytes.
 type Sizes struct {
 	Journal, AgentOutbox, Checkpoint, RegionOutbox, CenterOutbox, Parked int64
+	Inbox                                                                int64 // of a gateway that runs apart from its producers
 }
 
 // DefaultSizes are safe on a small disk: 5 GiB in all.
@@ -45,7 +46,15 @@ func DefaultSizes() Sizes {
 	return Sizes{
 		Journal: 2 * gib, AgentOutbox: gib, Checkpoint: gib / 2,
 		RegionOutbox: gib, CenterOutbox: gib / 4, Parked: 16 << 20,
+		Inbox: 2 * gib,
 	}
+}
+
+// EdgeSizes are those of one agent on a small box: 1.5 GiB in all. At one entry
+// of 2 KB a second the outbox lasts for three days without a link.
+func EdgeSizes() Sizes {
+	const mib = 1 << 20
+	return Sizes{Journal: 768 * mib, AgentOutbox: 512 * mib, Checkpoint: 256 * mib, Parked: 4 * mib}
 }
 
 // Names of the streams, without the prefix.
@@ -56,10 +65,15 @@ const (
 	StreamRegionOutbox = "REGION_OUTBOX"
 	StreamCenterOutbox = "CENTER_OUTBOX"
 	StreamParked       = "AGENT_PARKED"
+	StreamRegionInbox  = "REGION_INBOX"
+	StreamCenterInbox  = "CENTER_INBOX"
 )
 
-// BucketPolicy is the KV bucket of desired state, without the prefix.
-const BucketPolicy = "POLICY"
+// Names of the KV buckets, without the prefix.
+const (
+	BucketPolicy = "POLICY" // desired state
+	BucketLease  = "LEASE"  // which gateway owns which partition
+)
 
 // DefaultPrefix precedes every stream and bucket name.
 const DefaultPrefix = "WEIR_"
@@ -72,12 +86,47 @@ func OneProcess(s Sizes, regions []string) []Stream {
 	for _, r := range regions {
 		regionOutbox = append(regionOutbox, internal+"outbox."+r+".*.*")
 	}
+	return append(
+		Edge(s),
+		Stream{StreamRegionOutbox, regionOutbox, s.RegionOutbox, DiscardNew, "merged windows of the regions"},
+		centerOutboxOf(s),
+	)
+}
+
+// Edge is the topology of an agent: the streams of its own server. What must
+// reach the region waits in the outbox.
+func Edge(s Sizes) []Stream {
 	return []Stream{
 		{StreamJournal, []string{JournalAll}, s.Journal, DiscardNew, "frames of accepted records: the truth that windows are folded from"},
 		{StreamAgentOutbox, []string{internal + "outbox.*.*"}, s.AgentOutbox, DiscardNew, "what agents have for their regions"},
-		{StreamCheckpoint, []string{StateAll}, s.Checkpoint, DiscardNew, "two whole checkpoints of every fold"},
-		{StreamRegionOutbox, regionOutbox, s.RegionOutbox, DiscardNew, "merged windows of the regions"},
-		{StreamCenterOutbox, []string{internal + "outbox." + Center + ".*.*"}, s.CenterOutbox, DiscardOld, "merged windows of the fleet"},
+		checkpointsOf(s),
 		{StreamParked, []string{ParkedAll}, s.Parked, DiscardOld, "samples of refused messages"},
 	}
+}
+
+// Region is the topology of a region's own server: what its agents' forwarders
+// have brought, and what it has for the center.
+func Region(s Sizes, region string) []Stream {
+	return []Stream{
+		{StreamRegionInbox, []string{InboxAll(region)}, s.Inbox, DiscardNew, "what the agents' forwarders have brought"},
+		{StreamRegionOutbox, []string{internal + "outbox." + region + ".*.*"}, s.RegionOutbox, DiscardNew, "merged windows of the region"},
+		checkpointsOf(s),
+	}
+}
+
+// CenterTier is the topology of the center's own server.
+func CenterTier(s Sizes) []Stream {
+	return []Stream{
+		{StreamCenterInbox, []string{InboxAll(Center)}, s.Inbox, DiscardNew, "what the regions' forwarders have brought"},
+		centerOutboxOf(s),
+		checkpointsOf(s),
+	}
+}
+
+func checkpointsOf(s Sizes) Stream {
+	return Stream{StreamCheckpoint, []string{StateAll}, s.Checkpoint, DiscardNew, "two whole checkpoints of every fold"}
+}
+
+func centerOutboxOf(s Sizes) Stream {
+	return Stream{StreamCenterOutbox, []string{internal + "outbox." + Center + ".*.*"}, s.CenterOutbox, DiscardOld, "merged windows of the fleet"}
 }

@@ -47,18 +47,25 @@ func regionNames() *rapid.Generator[[]string] {
 // TestNothingIsStoredTwice: JetStream refuses streams whose subjects overlap.
 func TestNothingIsStoredTwice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		stored := map[string]string{}
-		for _, s := range OneProcess(DefaultSizes(), regionNames().Draw(t, "regions")) {
-			for _, subject := range s.Subjects {
-				for other, stream := range stored {
-					if overlap(subject, other) {
-						t.Fatalf("%s of %s overlaps %s of %s", subject, s.Name, other, stream)
-					}
-				}
-				stored[subject] = s.Name
-			}
-		}
+		wantDisjoint(t, OneProcess(DefaultSizes(), regionNames().Draw(t, "regions")))
 	})
+	for _, streams := range [][]Stream{Edge(EdgeSizes()), Region(DefaultSizes(), "north"), CenterTier(DefaultSizes())} {
+		wantDisjoint(t, streams)
+	}
+}
+
+func wantDisjoint(t interface{ Fatalf(string, ...any) }, streams []Stream) {
+	stored := map[string]string{}
+	for _, s := range streams {
+		for _, subject := range s.Subjects {
+			for other, stream := range stored {
+				if overlap(subject, other) {
+					t.Fatalf("%s of %s overlaps %s of %s", subject, s.Name, other, stream)
+				}
+			}
+			stored[subject] = s.Name
+		}
+	}
 }
 
 // TestEverySubjectHasItsStream: what is published lands in the stream that its reader reads.
@@ -94,13 +101,15 @@ func TestEverySubjectHasItsStream(t *testing.T) {
 
 func TestStreamsAreWhole(t *testing.T) {
 	seen := map[string]bool{}
-	for _, s := range OneProcess(DefaultSizes(), []string{"north"}) {
+	all := OneProcess(DefaultSizes(), []string{"north"})
+	all = append(all, Region(DefaultSizes(), "north")[0], CenterTier(DefaultSizes())[0])
+	for _, s := range all {
 		if s.MaxBytes <= 0 || s.Why == "" || len(s.Subjects) == 0 || seen[s.Name] {
 			t.Errorf("%+v: want a name of its own, subjects, a cap and a reason", s)
 		}
 		seen[s.Name] = true
 	}
-	for _, name := range []string{StreamJournal, StreamAgentOutbox, StreamCheckpoint, StreamRegionOutbox, StreamCenterOutbox, StreamParked} {
+	for _, name := range []string{StreamJournal, StreamAgentOutbox, StreamCheckpoint, StreamRegionOutbox, StreamCenterOutbox, StreamParked, StreamRegionInbox, StreamCenterInbox} {
 		if !seen[name] {
 			t.Errorf("%s is not in the topology", name)
 		}
