@@ -11,6 +11,10 @@ const (
 // AskLink is where the forwarder of a tier answers: → LinkStatus.
 func AskLink(t Tier) string { return internal + "ask.forwarder.status." + string(t) }
 
+// AskLedgerOf is where the gateways of a tier answer what the newest commits of
+// their producers say: → []AgentLedger.
+func AskLedgerOf(t Tier) string { return internal + "ask.gateway.ledger." + string(t) }
+
 // AskGatewayOf is where the gateways of a tier answer AskGateway.
 func AskGatewayOf(t Tier) string { return AskGateway + "." + string(t) }
 

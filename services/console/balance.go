@@ -19,6 +19,8 @@ type Balance struct {
 	*schemas.Ledger
 	Lag     float64        `json:"lag_seconds"`   // of the slowest agent or partition
 	Checked []schemas.Tier `json:"checked_tiers"` // tiers whose check is part of totals.unexplained
+	// Link is the link to the tier above; nil where there is none.
+	Link *schemas.LinkStatus `json:"link,omitempty"`
 }
 
 // askTimeout bounds a question to another service.
@@ -27,9 +29,10 @@ const askTimeout = 3 * time.Second
 // gatewayTiers are the tiers that check the one below, in the order of the flow.
 var gatewayTiers = [...]schemas.Tier{schemas.TierRegion, schemas.TierCenter}
 
-// Ledger asks the services for the balance as it is now.
-func Ledger(ctx context.Context, b *bus.Bus) (*Balance, error) {
-	agents, err := ask[[]schemas.AgentLedger](ctx, b, schemas.AskLedger, nil)
+// Ledger asks the services for the balance as it is now. Where no agent is, the
+// tiers tell what the newest commits of their producers say.
+func Ledger(ctx context.Context, b *bus.Bus, tiers ...schemas.Tier) (*Balance, error) {
+	agents, _, err := agentLedgers(ctx, b, tiers)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +40,27 @@ func Ledger(ctx context.Context, b *bus.Bus) (*Balance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBalance(agents, checks), nil
+	link, err := linkOf(ctx, b, tiers)
+	if err != nil {
+		return nil, err
+	}
+	l := newBalance(agents, checks)
+	l.Link = link
+	return l, nil
+}
+
+// agentLedgers are what the lowest tier here knows of its agents, or producers.
+func agentLedgers(ctx context.Context, b *bus.Bus, tiers []schemas.Tier) (agents []schemas.AgentLedger, at schemas.Tier, err error) {
+	at = schemas.TierAgent
+	agents, err = ask[[]schemas.AgentLedger](ctx, b, schemas.AskLedger, nil)
+	for _, t := range tiers {
+		if !errors.Is(err, bus.ErrNone) {
+			break
+		}
+		at = t
+		agents, err = ask[[]schemas.AgentLedger](ctx, b, schemas.AskLedgerOf(t), nil)
+	}
+	return agents, at, err
 }
 
 // newBalance joins what aggregators and gateways report. Differences of

@@ -33,7 +33,7 @@ func BenchmarkWindows(b *testing.B) {
 			}
 		}
 		for _, id := range w.all() {
-			if row := rowOf(w.merged(id), nil, true); row.Count != 10 {
+			if row := new(Config).rowOf(w.merged(id), true); row.Count != 10 {
 				b.Fatal(row)
 			}
 		}

@@ -15,6 +15,13 @@ type Config struct {
 	Version, Revision, GoVersion string
 	// Streams are the streams whose size /metrics shows.
 	Streams []schemas.Stream
+	// Tiers are those whose outboxes are on this server, in the order of the flow.
+	// None: region and center, as in a process that is all tiers at once.
+	Tiers []schemas.Tier
+	// Region is that of the agent, where the agent is the only tier.
+	Region string
+	// NoDevices says that no device connects here: readiness does not ask ingest.
+	NoDevices bool
 	// AgentOf tells which agent a device belongs to. nil: this process does not know.
 	AgentOf func(tenant, device string) string
 	// OperatorPassword is what clients that write must know. Empty: nobody may write.
@@ -23,6 +30,14 @@ type Config struct {
 	Policy Language
 	// Checks are what /readyz asks beyond what the console asks itself.
 	Checks []Check
+}
+
+// tiers are the tiers to ask.
+func (c *Config) tiers() []schemas.Tier {
+	if len(c.Tiers) == 0 {
+		return gatewayTiers[:]
+	}
+	return c.Tiers
 }
 
 // Check is one thing that must be well before devices can be served. Ready says

@@ -18,14 +18,14 @@ const (
 
 // feed turns a stream of entries into the rows that change.
 type feed struct {
-	query   *Query
-	agentOf func(tenant, device string) string
-	set     *windows
-	swept   int64 // windows that ended up to here have been forgotten
+	query *Query
+	cfg   *Config
+	set   *windows
+	swept int64 // windows that ended up to here have been forgotten
 }
 
 // follow hands what answers q to emit, then every change, until ctx ends or emit fails.
-func follow(ctx context.Context, b *bus.Bus, q *Query, agentOf func(tenant, device string) string, emit func([]schemas.WindowRow) error) error {
+func follow(ctx context.Context, b *bus.Bus, q *Query, cfg *Config, emit func([]schemas.WindowRow) error) error {
 	from, err := seek(ctx, b, q.stream(), q.From)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func follow(ctx context.Context, b *bus.Bus, q *Query, agentOf func(tenant, devi
 	if err != nil {
 		return err
 	}
-	f, in := feed{query: q, agentOf: agentOf, set: newWindows(q.wants, maxWindows)}, commits{want: q.parts()}
+	f, in := feed{query: q, cfg: cfg, set: newWindows(q.wants, maxWindows)}, commits{want: q.parts()}
 	return b.Read(ctx, q.stream(), from, false, func(m bus.Message) error {
 		whole := false
 		err := in.read(m, func(c *schemas.Commit) error {
@@ -62,7 +62,7 @@ func (f *feed) rows() []schemas.WindowRow {
 			f.set.changed[id] = struct{}{}
 			continue
 		}
-		rows = append(rows, rowOf(f.set.merged(id), f.agentOf, f.query.Detail))
+		rows = append(rows, f.cfg.rowOf(f.set.merged(id), f.query.Detail))
 	}
 	if horizon := newest - int64(followed); horizon > f.swept+int64(sweep) {
 		f.set.forget(horizon)
@@ -71,15 +71,17 @@ func (f *feed) rows() []schemas.WindowRow {
 	return rows
 }
 
-// rowOf is a window as the API shows it. agentOf tells a device's agent; nil
-// where this process does not know.
-func rowOf(t *parts.Sum, agentOf func(tenant, device string) string, detail bool) schemas.WindowRow {
+// rowOf is a window as the API shows it.
+func (c *Config) rowOf(t *parts.Sum, detail bool) schemas.WindowRow {
 	agent := ""
-	if device := t.Dim(deviceDim); device != "" && agentOf != nil {
-		agent = agentOf(t.Key.Tenant, device)
+	if device := t.Dim(deviceDim); device != "" && c.AgentOf != nil {
+		agent = c.AgentOf(t.Key.Tenant, device)
 	}
 	region, _ := schemas.SplitProducer(t.Contributor)
-	if region == schemas.Center {
+	switch {
+	case c.Region != "":
+		region = c.Region // the contributor is the agent
+	case region == schemas.Center:
 		region = "" // the sum does not tell whence it came
 	}
 	r := t.Row(agent, region)

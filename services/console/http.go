@@ -78,7 +78,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func (s *Service) getLedger(w http.ResponseWriter, r *http.Request) {
-	l, err := Ledger(r.Context(), s.bus)
+	l, err := Ledger(r.Context(), s.bus, s.cfg.tiers()...)
 	if err != nil {
 		fail(w, statusOf(err), err)
 		return
@@ -87,7 +87,7 @@ func (s *Service) getLedger(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Service) getLine(w http.ResponseWriter, r *http.Request) {
-	l, err := Ledger(r.Context(), s.bus)
+	l, err := Ledger(r.Context(), s.bus, s.cfg.tiers()...)
 	if err != nil {
 		fail(w, statusOf(err), err)
 		return
@@ -148,7 +148,7 @@ type trailer struct {
 }
 
 func (s *Service) getWindows(w http.ResponseWriter, r *http.Request, late bool) {
-	q, err := parseQuery(r.URL.Query(), late, time.Now().UnixNano())
+	q, err := parseQuery(r.URL.Query(), late, time.Now().UnixNano(), s.cfg.tiers())
 	if err != nil {
 		fail(w, statusOf(err), err)
 		return
@@ -169,7 +169,7 @@ func (s *Service) getWindows(w http.ResponseWriter, r *http.Request, late bool) 
 		if late {
 			return out.enc.Encode(t.LateRow())
 		}
-		return out.enc.Encode(rowOf(t, s.cfg.AgentOf, q.Detail))
+		return out.enc.Encode(s.cfg.rowOf(t, q.Detail))
 	}
 	for _, tier := range q.tiers() {
 		if err = s.search(r.Context(), &tier, emit); err != nil {
@@ -206,7 +206,7 @@ func (s *Service) followWindows(w http.ResponseWriter, r *http.Request, q *Query
 	if err := out.flush(); err != nil { // so that the client knows that it is heard
 		return
 	}
-	err := follow(r.Context(), s.bus, q, s.cfg.AgentOf, func(rows []schemas.WindowRow) error {
+	err := follow(r.Context(), s.bus, q, &s.cfg, func(rows []schemas.WindowRow) error {
 		for i := range rows {
 			if err := out.enc.Encode(&rows[i]); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"weir/schemas"
 )
@@ -15,7 +16,7 @@ import (
 //
 //	12,400 received = 11,950 counted + 12 late + 0 duplicate + 31 rejected (31 future) + 407 in flight · 0 unexplained · lag 0.9 s
 //
-// Shed and lost records show where there are any.
+// Shed and lost records show where there are any, the link where there is one.
 func LiveLine(l *Balance) string {
 	t := &l.Totals
 	terms := []string{
@@ -30,7 +31,11 @@ func LiveLine(l *Balance) string {
 	if t.LostDeclared > 0 {
 		line += " · " + term(t.LostDeclared, "missing by number")
 	}
-	return line + fmt.Sprintf(" · %s unexplained · lag %.1f s", thousandsSigned(t.Unexplained), l.Lag)
+	line += fmt.Sprintf(" · %s unexplained · lag %.1f s", thousandsSigned(t.Unexplained), l.Lag)
+	if l.Link != nil {
+		line += " · " + linkLine(l.Link, time.Now().UnixNano())
+	}
+	return line
 }
 
 // shownReasons bounds the reasons in the line; the ledger has them all.

@@ -105,6 +105,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	out := sink(ch)
 	out.records(&o)
 	out.services(&o, m.cfg)
+	out.link(o.link, time.Now())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.judge(&o)
@@ -164,7 +165,7 @@ func clean(labels []string) []string {
 func (out sink) records(o *observation) {
 	if len(o.agents) > 0 {
 		for id, n := range outcomes(o.agents) {
-			out.counter(recordsDesc, n, string(schemas.TierAgent), id.tenant, id.outcome, id.reason)
+			out.counter(recordsDesc, n, string(o.tier), id.tenant, id.outcome, id.reason)
 		}
 		balance := newBalance(o.agents, o.checks)
 		out.gauge(inFlightDesc, float64(balance.Totals.InFlight))
@@ -182,7 +183,7 @@ func (out sink) records(o *observation) {
 func (out sink) services(o *observation, cfg Config) {
 	for i := range o.agents {
 		a := &o.agents[i]
-		out.gauge(lagDesc, a.Lag, string(schemas.TierAgent), a.Agent)
+		out.gauge(lagDesc, a.Lag, string(o.tier), a.Agent)
 		out.gauge(openSeriesDesc, float64(a.Series), a.Agent)
 		out.gauge(policyRevisionDesc, float64(a.Config), a.Agent)
 	}

@@ -34,6 +34,7 @@ func whole(t *testing.T) *rig {
 	r.reply(schemas.AskGateway+".region", []schemas.GatewayCheck{check(schemas.TierRegion, 0)})
 	r.reply(schemas.AskIngest, map[string]any{"Ready": true, "Messages": []map[string]any{{"Protocol": "mqtt", "QoS": "1", "N": 9}}})
 	r.reply(schemas.Ask("policy", "status"), map[string]any{"invalid": 3})
+	r.reply(schemas.AskLink(schemas.TierRegion), schemas.LinkStatus{Tier: schemas.TierRegion, Upstream: schemas.Center, Up: true})
 	return r
 }
 

@@ -14,9 +14,11 @@ import (
 // is empty.
 type observation struct {
 	agents  []schemas.AgentLedger
+	tier    schemas.Tier // that answered for them
 	checks  []schemas.GatewayCheck
 	ingest  ingestStatus
 	policy  *policyStatus
+	link    *schemas.LinkStatus
 	streams []streamUse
 }
 
@@ -43,11 +45,12 @@ type streamUse struct {
 // a service that does not run here is not wrong.
 func (s *Service) observe(ctx context.Context) (observation, error) {
 	var o observation
-	var errs [5]error
-	o.agents, errs[0] = ask[[]schemas.AgentLedger](ctx, s.bus, schemas.AskLedger, nil)
+	var errs [6]error
+	o.agents, o.tier, errs[0] = agentLedgers(ctx, s.bus, s.cfg.tiers())
 	o.checks, errs[1] = gatewayChecks(ctx, s.bus)
 	o.ingest, errs[2] = ask[ingestStatus](ctx, s.bus, schemas.AskIngest, nil)
 	o.policy, errs[4] = ask[*policyStatus](ctx, s.bus, schemas.Ask("policy", "status"), nil)
+	o.link, errs[5] = linkOf(ctx, s.bus, s.cfg.tiers())
 	for _, stream := range s.cfg.Streams {
 		u, err := s.bus.Usage(ctx, stream.Name, "")
 		if err != nil {

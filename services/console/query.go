@@ -27,7 +27,8 @@ type Query struct {
 	Detail       bool
 	Follow       bool
 
-	onlyLocal bool // leave out what goes up to the next tier
+	onlyLocal bool           // leave out what goes up to the next tier
+	here      []schemas.Tier // whose outboxes can be asked
 }
 
 // recent is how far back a question reaches that does not say.
@@ -47,9 +48,9 @@ var windowParams = []string{
 	"tier", "view", "tenant", "device", "device_prefix", "metric", "from", "to", "final", "limit", "detail", "follow",
 }
 
-// parseQuery reads a query from URL parameters; now is the wall clock. Its errors
-// are questionErrors.
-func parseQuery(v url.Values, late bool, now int64) (Query, error) {
+// parseQuery reads a query to the tiers that are here from URL parameters; now is
+// the wall clock. Its errors are questionErrors.
+func parseQuery(v url.Values, late bool, now int64, here []schemas.Tier) (Query, error) {
 	for name := range v {
 		if !slices.Contains(windowParams, name) {
 			return Query{}, questionError{fmt.Errorf("parameter %q is unknown; use %s", name, strings.Join(windowParams, ", "))}
@@ -60,7 +61,7 @@ func parseQuery(v url.Values, late bool, now int64) (Query, error) {
 		Tier: schemas.Tier(v.Get("tier")), Late: late, View: v.Get("view"), Tenant: v.Get("tenant"),
 		Device: v.Get("device"), DevicePrefix: v.Get("device_prefix"), Metric: v.Get("metric"),
 		To: p.time("to", math.MaxInt64), Final: p.bool("final"), Limit: p.count("limit"),
-		Detail: p.bool("detail"), Follow: p.bool("follow"),
+		Detail: p.bool("detail"), Follow: p.bool("follow"), here: here,
 	}
 	q.From = p.time("from", q.defaultFrom(now))
 	if q.From >= q.To && p.err == nil {
@@ -75,10 +76,18 @@ func parseQuery(v url.Values, late bool, now int64) (Query, error) {
 	if q.Tier == "" {
 		return q, p.err
 	}
-	if q.Tier != schemas.TierRegion && q.Tier != schemas.TierCenter {
-		p.fail("tier", string(q.Tier), "region or center")
+	if !slices.Contains(here, q.Tier) {
+		p.fail("tier", string(q.Tier), oneOf(here)+": other tiers are elsewhere")
 	}
 	return q, p.err
+}
+
+func oneOf(tiers []schemas.Tier) string {
+	var names []string
+	for _, t := range tiers {
+		names = append(names, string(t))
+	}
+	return strings.Join(names, " or ")
 }
 
 // tiers are the questions that together answer q, one for each tier: late totals
@@ -87,10 +96,13 @@ func (q Query) tiers() []Query {
 	if q.Tier != "" {
 		return []Query{q}
 	}
-	region, center := q, q
-	region.Tier, center.Tier = schemas.TierRegion, schemas.TierCenter
-	region.onlyLocal, center.onlyLocal = true, true
-	return []Query{region, center}
+	var all []Query
+	for _, t := range q.here {
+		one := q
+		one.Tier, one.onlyLocal = t, len(q.here) > 1
+		all = append(all, one)
+	}
+	return all
 }
 
 // parts are the windows of a commit that may answer.
@@ -109,17 +121,24 @@ func (q *Query) defaultFrom(now int64) int64 {
 	return min(now, q.To) - int64(recent)
 }
 
-// defaultTier is where the windows in question are.
+// defaultTier is where the windows in question are, as far as can be told here.
 func (q *Query) defaultTier() schemas.Tier {
+	want := schemas.TierCenter
 	if q.Device != "" || q.DevicePrefix != "" || q.View == DeviceView {
-		return schemas.TierRegion
+		want = schemas.TierRegion
 	}
-	return schemas.TierCenter
+	if slices.Contains(q.here, want) {
+		return want
+	}
+	return q.here[len(q.here)-1]
 }
 
 // stream is where the tier writes what it knows.
 func (q *Query) stream() string {
-	if q.Tier == schemas.TierCenter {
+	switch q.Tier {
+	case schemas.TierAgent:
+		return schemas.StreamAgentOutbox
+	case schemas.TierCenter:
 		return schemas.StreamCenterOutbox
 	}
 	return schemas.StreamRegionOutbox

@@ -27,7 +27,11 @@ func (s *Service) readiness(ctx context.Context) Readiness {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	r := Readiness{Ready: true}
-	for _, c := range append([]Check{{Name: "ingest", Ready: s.ingestReady}}, s.cfg.Checks...) {
+	checks := s.cfg.Checks
+	if !s.cfg.NoDevices {
+		checks = append([]Check{{Name: "ingest", Ready: s.ingestReady}}, checks...)
+	}
+	for _, c := range checks {
 		result := CheckResult{Name: c.Name, Ready: true}
 		if err := c.Ready(ctx); err != nil {
 			r.Ready, result.Ready, result.Why = false, false, err.Error()

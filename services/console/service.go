@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"weir/schemas"
 	"weir/services/internal/bus"
 )
 
@@ -52,7 +54,9 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel()
 	server := s.server(ctx)
 	var joined sync.WaitGroup
-	joined.Go(func() { s.followCenter(ctx) })
+	if slices.Contains(s.cfg.tiers(), schemas.TierCenter) {
+		joined.Go(func() { s.followCenter(ctx) })
+	}
 	joined.Go(func() {
 		<-ctx.Done()
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)

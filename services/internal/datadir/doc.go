@@ -1,6 +1,6 @@
 // Package datadir is the folder in which one Weir process keeps everything.
 //
-//	weir.json      layout version, agents and regions as at the first start
+//	weir.json      layout version; owner, agents and regions as at the first start
 //	lock           held while a process owns the folder
 //	operator.json  name and password for operators; a context file of the nats command; mode 0600
 //	run.json       addresses, pid and versions of the running process; there once devices are accepted

@@ -8,10 +8,30 @@ import (
 )
 
 // Shape is what is fixed at the first start of a folder: devices are placed on
-// agents by hash and repeats are found within one agent.
+// agents by hash and repeats are found within one agent, and what an outbox
+// holds belongs to whoever made it.
 type Shape struct {
 	Agents  int // logical agents, >= 1
 	Regions int // >= 1
+	Owner   Owner
+}
+
+// Owner is who keeps its state in a folder. The zero Owner is a process that is
+// all tiers at once.
+type Owner struct {
+	Role   string `json:"role,omitempty"`   // agent, region or center
+	Name   string `json:"name,omitempty"`   // of the agent or region
+	Region string `json:"region,omitempty"` // of an agent
+}
+
+func (o Owner) String() string {
+	switch {
+	case o == Owner{}:
+		return "weir up"
+	case o.Region != "":
+		return fmt.Sprintf("%s %s of region %s", o.Role, o.Name, o.Region)
+	}
+	return o.Role + " " + o.Name
 }
 
 // Want is what a process asks of a folder. A number that is 0 takes what the
@@ -114,6 +134,9 @@ func settle(dir string, want, has Shape) (Shape, error) {
 		}
 		return fmt.Errorf("data folder %s was made with --%s %d, which is fixed: leave out --%s %d, or choose another folder",
 			dir, flag, has, flag, want)
+	}
+	if want.Owner != has.Owner {
+		return has, fmt.Errorf("data folder %s belongs to %s, not to %s: choose another folder", dir, has.Owner, want.Owner)
 	}
 	want = want.or(has)
 	return has, errors.Join(check("agents", want.Agents, has.Agents), check("regions", want.Regions, has.Regions))

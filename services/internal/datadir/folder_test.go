@@ -88,6 +88,26 @@ func TestShapeIsFixed(t *testing.T) {
 	open(t, dir, wanting(4, 0))
 }
 
+// TestOwnerIsFixed: what one agent has numbered is never another's.
+func TestOwnerIsFixed(t *testing.T) {
+	dir := t.TempDir()
+	owned := func(o datadir.Owner) datadir.Want {
+		w := wanting(1, 1)
+		w.Owner = o
+		return w
+	}
+	agent := datadir.Owner{Role: "agent", Name: "a001", Region: "north"}
+	open(t, dir, owned(agent)).Close()
+	if f := open(t, dir, owned(agent)); f.New || f.Shape.Owner != agent {
+		t.Errorf("the second start sees %+v", f.Shape)
+	} else {
+		f.Close()
+	}
+	refused(t, dir, fresh, "agent a001 of region north", "weir up")
+	refused(t, dir, owned(datadir.Owner{Role: "agent", Name: "a002", Region: "north"}), "a001", "a002")
+	refused(t, dir, owned(datadir.Owner{Role: "region", Name: "north"}), "region north")
+}
+
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, fresh)

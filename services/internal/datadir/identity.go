@@ -20,9 +20,12 @@ type identity struct {
 	Weir    string `json:"weir"`   // version of the program that made it
 	Agents  int    `json:"agents"`
 	Regions int    `json:"regions"`
+	Owner
 }
 
-func (id identity) shape() Shape { return Shape{Agents: id.Agents, Regions: id.Regions} }
+func (id identity) shape() Shape {
+	return Shape{Agents: id.Agents, Regions: id.Regions, Owner: id.Owner}
+}
 
 func readIdentity(dir string) (id identity, found bool, err error) {
 	name := filepath.Join(dir, identityFile)
@@ -48,7 +51,7 @@ func readIdentity(dir string) (id identity, found bool, err error) {
 
 func writeIdentity(dir string, s Shape, version string) error {
 	return writeJSON(filepath.Join(dir, identityFile), 0o644,
-		identity{Format: schemas.DataVersion, Weir: version, Agents: s.Agents, Regions: s.Regions})
+		identity{Format: schemas.DataVersion, Weir: version, Agents: s.Agents, Regions: s.Regions, Owner: s.Owner})
 }
 
 // harmless may lie in a folder that is taken as empty: the root of a file

@@ -24,8 +24,10 @@ type Instance struct {
 	HTTP    string    `json:"http"` // addresses are host:port; empty: does not listen
 	NATS    string    `json:"nats"`
 	MQTT    string    `json:"mqtt"`
+	Leaf    string    `json:"leaf,omitempty"`
 	Agents  int       `json:"agents"`
 	Regions int       `json:"regions"`
+	Owner
 }
 
 // OperatorFile is where the instance's credentials are.
@@ -36,7 +38,7 @@ func (i Instance) OperatorFile() string { return filepath.Join(i.Data, operatorF
 // the folder knows of it. An index that cannot be written only means that other
 // commands need to be told the address.
 func (f *Folder) Announce(i Instance) (Instance, error) {
-	i.Data, i.Agents, i.Regions = f.Dir, f.Shape.Agents, f.Shape.Regions
+	i.Data, i.Agents, i.Regions, i.Owner = f.Dir, f.Shape.Agents, f.Shape.Regions, f.Shape.Owner
 	if i.NATS != "" {
 		f.Operator.URL = "nats://" + i.NATS
 		if err := writeJSON(f.path(operatorFile), 0o600, f.Operator); err != nil {
