@@ -1,13 +1,15 @@
-// Command bench measures Weir and prints one table.
+// Command bench measures Weir and prints a table of costs, one of delays and one
+// of catching up.
 //
 //	go run ./lab/bench -weir bin/weir                             # make bench
 //	go run ./lab/bench -weir bin/weir -write docs/bench.md        # also puts the table into a page
 //	go run ./lab/bench -weir bin/weir -quick -only "1,000"        # does it work? The figures are none
+//	go run ./lab/bench -weir bin/weir -only "catch up" -journal 256MB
 //
-// In: the built binary and the benchmarks of the modules. Out: a Markdown table,
+// In: the built binary and the benchmarks of the modules. Out: Markdown tables,
 // or JSON, on standard output; progress on standard error.
 //
-// A row is either a stage or a whole run. A stage is a benchmark on one core. A
+// A row of costs is either a stage or a whole run. A stage is a benchmark on one core. A
 // whole run is weir up in a process of its own under MQTT devices that the
 // simulator plays in this one, beside the floor: a bare server under the same
 // devices, rate and payload. CPU is user and system time of the server process,
@@ -16,11 +18,21 @@
 // out in it; connecting and disconnecting is not in it. Runs of weir and of the
 // floor alternate, and the ratio is the median over pairs.
 //
-// Promises: weir up has its default policy, 100 devices per agent and 10 agents
-// per region; what the devices sent is verified after each run against the truth
-// of the simulator, and what is missing stands in the table.
+// A row of delays is prompt devices and users who run weir windows --follow: how
+// long after the end of a window they see all of it (sights.go). A row of
+// catching up is a weir up that starts on a journal which no fold has read
+// (package backlog), looked at until its ledger has closed. Both have no floor and
+// run once. What is not as wanted is told below the tables.
+//
+// Promises: weir up has its default policy, but for the length and lateness of
+// windows where delays are measured, 100 devices per agent and 10 agents per
+// region; what the devices sent is verified after each run against the truth of
+// the simulator, the ledger is compared with the journal that was written, and
+// what is missing stands in the table.
 //
 // Limits: Linux (/proc). Server and devices share the machine, so rates are what
 // both can do together. Other load makes every figure wrong: a warning says so.
 // What finality costs, a minute after the end of a window, is not in the span.
+// Users and devices share the machine too: a device behind its schedule makes
+// windows late that Weir has no part in, and a note says so.
 package main

@@ -13,18 +13,20 @@ import (
 	"time"
 
 	"weir/lab/harness"
+	"weir/schemas"
 )
 
 // options are the flags.
 type options struct {
-	weir   string        // the binary
-	pairs  int           // of runs of weir and of the floor, per row
-	quick  bool          // one short pair and short benchmarks: only whether it works
-	only   string        // rows whose name holds this; empty: all
-	group  time.Duration // of the floor's PUBACKs
-	json   bool
-	write  string // page with a marked block for the table; empty: none
-	notice io.Writer
+	weir    string           // the binary
+	pairs   int              // of runs of weir and of the floor, per row
+	quick   bool             // one short pair and short benchmarks: only whether it works
+	only    string           // rows whose name holds this; empty: all
+	group   time.Duration    // of the floor's PUBACKs
+	journal schemas.ByteSize // to catch up with
+	json    bool
+	write   string // page with a marked block for the table; empty: none
+	notice  io.Writer
 }
 
 func main() {
@@ -39,10 +41,11 @@ func main() {
 func parseFlags() options {
 	o := options{notice: os.Stderr}
 	flag.StringVar(&o.weir, "weir", "bin/weir", "the binary to measure")
-	flag.IntVar(&o.pairs, "pairs", 5, "pairs of runs, weir and floor, per row")
+	flag.IntVar(&o.pairs, "pairs", 5, "pairs of runs, weir and floor, per row that has a floor")
 	flag.BoolVar(&o.quick, "quick", false, "one short pair per row: shows that it works, its figures mean nothing")
 	flag.StringVar(&o.only, "only", "", "only rows whose name holds this text")
 	flag.DurationVar(&o.group, "group", 20*time.Millisecond, "time between two groups of PUBACKs of the QoS 1 floor; 0: at once")
+	flag.TextVar(&o.journal, "journal", schemas.ByteSize(1<<30), "size of the journal that is caught up with")
 	flag.BoolVar(&o.json, "json", false, "JSON instead of a table")
 	flag.StringVar(&o.write, "write", "", "page whose marked block the table replaces")
 	flag.Parse()
@@ -51,11 +54,13 @@ func parseFlags() options {
 
 // report is everything that was measured.
 type report struct {
-	Command string    `json:"command"`
-	Began   time.Time `json:"began"`
-	Machine machine   `json:"machine"`
-	Stages  []stage   `json:"stages"`
-	Runs    []result  `json:"runs"`
+	Command  string    `json:"command"`
+	Began    time.Time `json:"began"`
+	Machine  machine   `json:"machine"`
+	Stages   []stage   `json:"stages"`
+	Runs     []result  `json:"runs"`
+	Delays   []delayed `json:"delays"`
+	CatchUps []catchUp `json:"catch_ups"`
 }
 
 // run measures and prints.
@@ -79,6 +84,12 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	if r.Runs, err = measureRuns(ctx, o, root); err != nil {
+		return err
+	}
+	if r.Delays, err = measureDelays(ctx, o); err != nil {
+		return err
+	}
+	if r.CatchUps, err = measureCatchUp(ctx, o); err != nil {
 		return err
 	}
 	return publish(r, o, out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"weir/simulator"
 )
@@ -45,4 +46,11 @@ type verdict struct {
 	Missing     int64 `json:"missing"`     // records sent that were not counted
 	Differences int64 `json:"differences"` // that weir verify found
 	Unexplained int64 `json:"unexplained"` // in the ledger
+}
+
+func (v verdict) text() string {
+	if v == (verdict{}) {
+		return "0, verified"
+	}
+	return fmt.Sprintf("%d, %d differences, %d unexplained", v.Missing, v.Differences, v.Unexplained)
 }

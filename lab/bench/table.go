@@ -18,18 +18,34 @@ var columns = []string{
 // markdown is the report for people: the machine, one table, and what went
 // wrong.
 func (r report) markdown() string {
-	rows := [][]string{columns}
-	for _, s := range r.Stages {
-		rows = append(rows, s.row())
+	text := fmt.Sprintf("`%s`, %s\n%s\n", r.Command, r.Began.Format("2006-01-02 15:04 UTC"), r.Machine)
+	for _, t := range r.tables() {
+		if len(t) > 1 {
+			text += "\n" + layOut(t)
+		}
 	}
-	for _, run := range r.Runs {
-		rows = append(rows, run.row())
-	}
-	text := fmt.Sprintf("`%s`, %s\n%s\n\n%s", r.Command, r.Began.Format("2006-01-02 15:04 UTC"), r.Machine, layOut(rows))
 	if notes := r.notes(); len(notes) > 0 {
 		text += "\n- " + strings.Join(notes, "\n- ") + "\n"
 	}
 	return text
+}
+
+// tables are rows by kind, each under its columns.
+func (r report) tables() [][][]string {
+	costs, delays, catchUps := [][]string{columns}, [][]string{delayColumns}, [][]string{catchUpColumns}
+	for _, s := range r.Stages {
+		costs = append(costs, s.row())
+	}
+	for _, run := range r.Runs {
+		costs = append(costs, run.row())
+	}
+	for _, d := range r.Delays {
+		delays = append(delays, d.row())
+	}
+	for _, c := range r.CatchUps {
+		catchUps = append(catchUps, c.row())
+	}
+	return [][][]string{costs, delays, catchUps}
 }
 
 func (s stage) row() []string {
@@ -91,10 +107,7 @@ func (r result) missing() string {
 		v.Differences += p.Weir.Differences
 		v.Unexplained += max(p.Weir.Unexplained, -p.Weir.Unexplained)
 	}
-	if v == (verdict{}) {
-		return "0, verified"
-	}
-	return fmt.Sprintf("%d, %d differences, %d unexplained", v.Missing, v.Differences, v.Unexplained)
+	return v.text()
 }
 
 // Beyond these, a run is not what its row says.
@@ -120,6 +133,12 @@ func (r report) notes() (notes []string) {
 			say(share < leastShare, "the floor lagged: it took in %.0f %% of the span's records, so that work is missing in its CPU time", 100*share)
 			say(p.Floor.Missing > 0, "the floor lost %d records", p.Floor.Missing)
 		}
+	}
+	for _, d := range r.Delays {
+		notes = append(notes, d.notes()...)
+	}
+	for _, c := range r.CatchUps {
+		notes = append(notes, c.notes()...)
 	}
 	return notes
 }

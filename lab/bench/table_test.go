@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weir/lab/bench/backlog"
 )
 
 // halves are two pairs of runs, which differ by one half.
@@ -32,6 +34,32 @@ func TestTable(t *testing.T) {
 	})
 	if got := r.markdown(); got != want {
 		t.Errorf("got\n%s\nwanted\n%s", got, want)
+	}
+}
+
+// TestTables: each kind of row has a table of its own, and one without rows is
+// left out. What is not as wanted stands below.
+func TestTables(t *testing.T) {
+	seen := tier{OnTime: spread{P50: 1, P99: 2, Max: 3, Windows: 4}, Final: spread{P50: 1, P99: 1, Max: 1, Windows: 4}}
+	r := report{
+		Delays:   []delayed{{audience: audience{shape: shape{Name: "windows"}}, Rate: 5000, Peak: 2e8, Region: seen, Center: seen}},
+		CatchUps: []catchUp{{Name: "journal", Backlog: backlog.Backlog{Records: 100, Bytes: 3e6}, CaughtUp: 1, Peak: 1e8}},
+	}
+	got := r.markdown()
+	rest := got
+	for _, part := range []string{
+		"| what    | records per second | on time at region, s", "| windows |              5,000 |   1.00 · 2.00 · 3.00 |",
+		"| what    | records |", "| journal |     100 |", "|  WRONG |",
+		"- windows: on time at region up to 3.0 s, 2 s wanted\n", "- journal: of 100 records written the ledger says 0 received",
+	} {
+		_, after, found := strings.Cut(rest, part)
+		if !found {
+			t.Fatalf("%q is not there, or not in its place:\n%s", part, got)
+		}
+		rest = after
+	}
+	if strings.Contains(got, "allocations") {
+		t.Errorf("a table without rows is there:\n%s", got)
 	}
 }
 

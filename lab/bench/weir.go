@@ -21,8 +21,10 @@ import (
 // product is a weir up.
 type product struct {
 	*process
-	dir string
-	at  struct{ HTTP, MQTT string } // of run.json
+	dir  string
+	weir string                      // the binary
+	args []string                    // of every start
+	at   struct{ HTTP, MQTT string } // of run.json
 }
 
 // How a run's devices are spread.
@@ -31,25 +33,47 @@ const (
 	agentsPerRegion = 10
 )
 
-// startProduct starts weir up on a new data folder, with its default policy.
-func startProduct(o options, devices int) (server, error) {
+// agentsOf is how many agents so many devices get.
+func agentsOf(devices int) int { return max(1, devices/devicesPerAgent) }
+
+// startProduct starts weir up on a new data folder, with its default policy
+// unless flags say something else.
+func startProduct(o options, devices int, flags ...string) (*product, error) {
 	dir, err := os.MkdirTemp("", "weir-bench-")
 	if err != nil {
 		return nil, err
 	}
-	agents := max(1, devices/devicesPerAgent)
-	cmd := exec.Command(o.weir, "up", "--quiet", "--devices", "0", "--data", filepath.Join(dir, "data"),
+	agents := agentsOf(devices)
+	w := &product{dir: dir, weir: o.weir, args: append([]string{
+		"up", "--quiet", "--devices", "0", "--data", filepath.Join(dir, "data"),
 		"--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
-		"--agents", strconv.Itoa(agents), "--regions", strconv.Itoa(max(1, agents/agentsPerRegion)))
-	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir) // no other command takes it for the one to ask
-	w := &product{dir: dir}
-	if w.process, err = startProcess(cmd); err != nil {
+		"--agents", strconv.Itoa(agents), "--regions", strconv.Itoa(max(1, agents/agentsPerRegion)),
+	}, flags...)}
+	if err := w.start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := w.await(w.announced); err != nil {
-		return nil, errors.Join(err, w.stop())
-	}
 	return w, nil
+}
+
+// start starts a process on the data folder and waits until it is ready.
+func (w *product) start() error {
+	p, err := startProcess(w.command(w.args...))
+	if err != nil {
+		return err
+	}
+	w.process, w.at.MQTT = p, ""
+	if err := w.await(w.announced); err != nil {
+		return errors.Join(err, w.interrupt())
+	}
+	return nil
+}
+
+// command is a command of the binary. No other one takes this product for the
+// one to ask.
+func (w *product) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(w.weir, args...)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+w.dir)
+	return cmd
 }
 
 // announced reports whether run.json is there, which it is once devices are
@@ -97,17 +121,30 @@ func (w *product) judge(ctx context.Context, sent simulator.Summary) (verdict, e
 	if _, unequal := errors.AsType[*simulator.NotEqualError](err); err != nil && !unequal {
 		return verdict{}, fmt.Errorf("verify run %s: %w", sent.Run, err)
 	}
-	page, err := w.get(ctx, "/api/v1/ledger")
+	l, err := w.ledger(ctx)
 	if err != nil {
 		return verdict{}, err
-	}
-	var l schemas.Ledger
-	if err := json.Unmarshal(page, &l); err != nil {
-		return verdict{}, fmt.Errorf("read the ledger: %w", err)
 	}
 	return verdict{
 		Missing: sent.Records - int64(l.Totals.Counted), Differences: report.Differences, Unexplained: l.Totals.Unexplained,
 	}, nil
+}
+
+// balance is what weir ledger says.
+type balance struct {
+	schemas.Ledger
+	Lag float64 `json:"lag_seconds"` // of the slowest stage
+}
+
+func (w *product) ledger(ctx context.Context) (b balance, err error) {
+	page, err := w.get(ctx, "/api/v1/ledger")
+	if err != nil {
+		return b, err
+	}
+	if err := json.Unmarshal(page, &b); err != nil {
+		return b, fmt.Errorf("read the ledger: %w", err)
+	}
+	return b, nil
 }
 
 // parseMetrics adds up what /metrics says, in the text format.

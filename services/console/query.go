@@ -99,7 +99,7 @@ func (q Query) tiers() []Query {
 	var all []Query
 	for _, t := range q.here {
 		one := q
-		one.Tier, one.onlyLocal = t, len(q.here) > 1
+		one.Tier, one.onlyLocal = t, t != schemas.TierAgent // an agent's go up, and are shown here too
 		all = append(all, one)
 	}
 	return all

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -10,7 +11,8 @@ import (
 // Options say what to verify, and where.
 type Options struct {
 	Truth   []string      // files of runs; they may share tenants
-	HTTP    string        // the product's HTTP address, host:port or URL
+	HTTP    string        // the product's HTTP address, host:port or URL; where tiers run apart, the center's
+	Regions []string      // likewise the regions', where they run apart; none: HTTP has them
 	Timeout time.Duration // for the product to account for everything; default 120 s
 	Final   bool          // every window must be final
 
@@ -34,9 +36,18 @@ func (o Options) check() error {
 	return errors.Join(errs...)
 }
 
-func (o Options) url() string {
-	if strings.Contains(o.HTTP, "://") {
-		return strings.TrimSuffix(o.HTTP, "/")
+// product is what is asked.
+func (o Options) product(client *http.Client) *product {
+	p := &product{base: address(o.HTTP), client: client}
+	for _, r := range o.Regions {
+		p.regions = append(p.regions, address(r))
 	}
-	return "http://" + strings.TrimSuffix(o.HTTP, "/")
+	return p
+}
+
+func address(text string) string {
+	if strings.Contains(text, "://") {
+		return strings.TrimSuffix(text, "/")
+	}
+	return "http://" + strings.TrimSuffix(text, "/")
 }

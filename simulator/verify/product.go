@@ -11,14 +11,24 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // product asks the HTTP API. What a server that is starting or restarting does
 // is an *UnreachableError, which callers may wait out.
 type product struct {
-	base   string
-	client *http.Client
+	base    string   // of the center, or of all tiers
+	regions []string // where they run apart
+	client  *http.Client
+}
+
+// at lists whom to ask for what regions hold.
+func (p *product) at(q question) []string {
+	if q.Get("tier") == "region" && len(p.regions) > 0 {
+		return p.regions
+	}
+	return []string{p.base}
 }
 
 // window is a merged window of the product.
@@ -78,21 +88,35 @@ func (p *product) ledger(ctx context.Context) (ledger, error) {
 // windows passes each window of the answer to yield until that returns false.
 func (p *product) windows(ctx context.Context, q question, yield func(window) bool) error {
 	q.Set("detail", "1")
-	return p.lines(ctx, "/api/v1/windows", q, true, func(l *line) (bool, error) {
-		w, err := l.window()
-		return err == nil && yield(w), err
-	})
+	more := true
+	for _, base := range p.at(q) {
+		err := p.lines(ctx, base+"/api/v1/windows", q, true, func(l *line) (bool, error) {
+			w, err := l.window()
+			more = err == nil && yield(w)
+			return more, err
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
 }
 
 // late passes each late total of the tenant to yield.
 func (p *product) late(ctx context.Context, q question, yield func(view string, t lateTotal)) error {
-	return p.lines(ctx, "/api/v1/late", q, false, func(l *line) (bool, error) {
-		t, err := l.late()
-		if err == nil {
-			yield(l.View, t)
+	for _, base := range append([]string{p.base}, p.regions...) {
+		err := p.lines(ctx, base+"/api/v1/late", q, false, func(l *line) (bool, error) {
+			t, err := l.late()
+			if err == nil {
+				yield(l.View, t)
+			}
+			return true, err
+		})
+		if err != nil {
+			return err
 		}
-		return true, err
-	})
+	}
+	return nil
 }
 
 // line is a line of either list.
@@ -148,21 +172,21 @@ func parseTime(s string) (int64, error) {
 
 // one asks for a single object.
 func (p *product) one(ctx context.Context, path string, into any) error {
-	body, err := p.get(ctx, path, nil)
+	body, err := p.get(ctx, p.base+path, nil)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	if err := json.NewDecoder(body).Decode(into); err != nil {
-		return p.cut(path, err)
+		return cut(p.base+path, err)
 	}
 	return nil
 }
 
 // lines asks for a list. A list of windows ends in a line {"end":true}: without
 // it the answer was cut off.
-func (p *product) lines(ctx context.Context, path string, q question, ends bool, yield func(*line) (bool, error)) error {
-	body, err := p.get(ctx, path, q)
+func (p *product) lines(ctx context.Context, address string, q question, ends bool, yield func(*line) (bool, error)) error {
+	body, err := p.get(ctx, address, q)
 	if err != nil {
 		return err
 	}
@@ -174,25 +198,24 @@ func (p *product) lines(ctx context.Context, path string, q question, ends bool,
 			return nil
 		}
 		if err != nil {
-			return p.cut(path, fmt.Errorf("before the last line: %w", err))
+			return cut(address, fmt.Errorf("before the last line: %w", err))
 		}
 		var l line
 		if err := json.Unmarshal(text, &l); err != nil {
-			return fmt.Errorf("read %s: line %.80q: %w", path, text, err)
+			return fmt.Errorf("read %s: line %.80q: %w", address, text, err)
 		}
 		if l.last() {
 			return nil
 		}
 		if more, err := yield(&l); err != nil {
-			return fmt.Errorf("read %s: line %.200q: %w", path, text, err)
+			return fmt.Errorf("read %s: line %.200q: %w", address, text, err)
 		} else if !more {
 			return nil
 		}
 	}
 }
 
-func (p *product) get(ctx context.Context, path string, q question) (io.ReadCloser, error) {
-	address := p.base + path
+func (p *product) get(ctx context.Context, address string, q question) (io.ReadCloser, error) {
 	if len(q) > 0 {
 		address += "?" + q.Encode()
 	}
@@ -202,7 +225,7 @@ func (p *product) get(ctx context.Context, path string, q question) (io.ReadClos
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return nil, &UnreachableError{p.base, err}
+		return nil, &UnreachableError{host(address), err}
 	}
 	if response.StatusCode == http.StatusOK {
 		return response.Body, nil
@@ -211,12 +234,19 @@ func (p *product) get(ctx context.Context, path string, q question) (io.ReadClos
 	text, _ := io.ReadAll(io.LimitReader(response.Body, 200)) // only to say more
 	err = fmt.Errorf("GET %s: %s: %s", address, response.Status, text)
 	if response.StatusCode == http.StatusServiceUnavailable || response.StatusCode == http.StatusBadGateway {
-		return nil, &UnreachableError{p.base, err}
+		return nil, &UnreachableError{host(address), err}
 	}
 	return nil, err
 }
 
 // cut says that an answer ended early: the product went away.
-func (p *product) cut(path string, err error) error {
-	return &UnreachableError{p.base, fmt.Errorf("the answer to %s was cut off: %w", path, err)}
+func cut(address string, err error) error {
+	return &UnreachableError{host(address), fmt.Errorf("the answer to %s was cut off: %w", address, err)}
+}
+
+// host is the part of a URL before its path.
+func host(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
 }

@@ -49,7 +49,7 @@ func Against(ctx context.Context, o Options, transport http.RoundTripper) (Repor
 	}
 	begun := time.Now()
 	v := &verification{options: o, deadline: begun.Add(o.Timeout), report: &Report{Notes: []string{}, First: []Difference{}}}
-	v.product = &product{base: o.url(), client: &http.Client{Transport: transport}}
+	v.product = o.product(&http.Client{Transport: transport})
 	err := v.run(ctx)
 	v.report.Seconds = time.Since(begun).Seconds()
 	v.report.Equal = err == nil && v.report.Differences == 0

@@ -19,7 +19,8 @@ func newVerifyCommand() *cobra.Command {
 accounted for, then compare count, sum and digest of each window, at regions and
 center, and the ledger. Exit code 0 only where all are equal, 4 where they are not.`,
 		Example: `  weir verify --truth run.truth
-  weir verify --truth one.truth --truth two.truth --timeout 5m --final -o json`,
+  weir verify --truth one.truth --truth two.truth --timeout 5m --final -o json
+  weir verify --truth run.truth --http center:8080 --region north:8080 --region south:8080     # tiers that run apart`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := f.check()
@@ -41,6 +42,7 @@ center, and the ledger. Exit code 0 only where all are equal, 4 where they are n
 		},
 	}
 	cmd.Flags().StringArrayVar(&o.Truth, "truth", nil, "truth file of a run; more than one where runs share a tenant")
+	cmd.Flags().StringArrayVar(&o.Regions, "region", nil, "URL or address of a region that runs apart from the center; more than one where devices are in several")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", o.Timeout, "how long the product may take to account for everything")
 	cmd.Flags().BoolVar(&o.Final, "final", false, "every window must be final")
 	c.addFlags(cmd)
