@@ -1,16 +1,18 @@
 // Package bus is Weir's wiring to NATS and the only importer of its client and
-// server: it connects or embeds a server, makes the streams that schemas
-// declares, appends with a fence, reads in order, and keeps small values in KV.
+// server: it connects or embeds a server, links it to the tier above and takes
+// links from below, makes the streams that schemas declares, appends with a
+// fence, reads in order, sends up, and keeps small values in KV.
 //
 // In: subjects, stream declarations and bytes. Out: bytes in stream order, and
 // errors classed by what a caller must do about them (errors.go).
 //
 // Promises: an append that returns nil is stored behind exactly the sequence
 // that was expected. A reader sees the messages of a stream in order, each once.
-// Payloads are not interpreted.
+// What a Sender reports as stored is stored above. Devices and links do what
+// users.go allows and no more. Payloads are not interpreted.
 //
-// Limits: file streams with one replica; connections do not survive the death
-// of an embedded server.
+// Limits: file streams with one replica. A bus made by Dial survives restarts of
+// its server; the connections of an embedded server end with it.
 package bus
 
 import (

@@ -291,3 +291,5 @@ func TestHealthy(t *testing.T) {
 		t.Error("a stopped server is healthy")
 	}
 }
+
+func isNone(err error) bool { return errors.Is(err, ErrNone) }

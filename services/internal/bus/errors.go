@@ -16,6 +16,9 @@ var (
 	ErrFull = errors.New("stream is full")
 	// ErrNone: there is no such message, key, or responder.
 	ErrNone = errors.New("none there")
+	// ErrLost: the link or the connection was lost, or closed, or silent for too
+	// long, before an answer came.
+	ErrLost = errors.New("no answer came")
 )
 
 // Error codes of the JetStream API that the client has no names for.

@@ -2,7 +2,11 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -47,6 +51,54 @@ func (k *Bucket) Put(ctx context.Context, key string, value []byte) (uint64, err
 		return 0, fmt.Errorf("write %s key %s: %w", k.name, key, class(err))
 	}
 	return rev, nil
+}
+
+// Update stores a value if the key's newest revision is the one given; 0: if it
+// has none, or was deleted. ErrWrongLast: somebody else wrote.
+func (k *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (rev uint64, err error) {
+	if revision == 0 {
+		rev, err = k.kv.Create(ctx, key, value)
+	} else {
+		rev, err = k.kv.Update(ctx, key, value, revision)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write %s key %s after revision %d: %w", k.name, key, revision, class(err))
+	}
+	return rev, nil
+}
+
+// Delete deletes a key if its newest revision is the one given; 0: whatever it
+// is. ErrWrongLast: somebody else wrote.
+func (k *Bucket) Delete(ctx context.Context, key string, revision uint64) error {
+	var opts []jetstream.KVDeleteOpt
+	if revision != 0 {
+		opts = append(opts, jetstream.LastRevision(revision))
+	}
+	if err := k.kv.Delete(ctx, key, opts...); err != nil {
+		return fmt.Errorf("delete %s key %s at revision %d: %w", k.name, key, revision, class(err))
+	}
+	return nil
+}
+
+// Keys are all keys that have a value, with their newest revision, by key.
+func (k *Bucket) Keys(ctx context.Context) ([]Entry, error) {
+	w, err := k.kv.WatchAll(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list keys of %s: %w", k.name, err)
+	}
+	defer func() { _ = w.Stop() }()
+	newest := map[string]Entry{}
+	for e := range w.Updates() {
+		switch {
+		case e == nil:
+			return slices.SortedFunc(maps.Values(newest), func(a, b Entry) int { return strings.Compare(a.Key, b.Key) }), nil
+		case e.Operation() == jetstream.KeyValuePut:
+			newest[e.Key()] = Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision()}
+		default:
+			delete(newest, e.Key())
+		}
+	}
+	return nil, fmt.Errorf("list keys of %s: %w", k.name, errors.Join(errors.New("ended by the server"), ctx.Err()))
 }
 
 // Watch hands the revisions that are kept of every key to handle, in the order

@@ -171,3 +171,41 @@ func benchmarkRead(b *testing.B, size int) {
 	}
 	b.ReportMetric(messages*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
+
+// TestReadInbox: a gateway reads the partitions that it owns.
+func TestReadInbox(t *testing.T) {
+	e := embed(t, Config{})
+	if err := e.Ensure(t.Context(), schemas.Region(testSizes, "r01")); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for p := range schemas.Partitions {
+		for _, l := range []schemas.Lane{schemas.LaneAlert, schemas.LaneLive, schemas.LaneBackfill} {
+			all = append(all, schemas.Inbox("r01", p, "a1", l))
+		}
+	}
+	fill(t, e.Bus, all...)
+	f := func(from uint64, want []string, subjects ...string) {
+		t.Helper()
+		var got []string
+		err := e.Read(t.Context(), schemas.StreamRegionInbox, from, true, func(m Message) error {
+			got = append(got, m.Subject)
+			return nil
+		}, subjects...)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("read %q from %d: %q, %v", subjects, from, got, err)
+		}
+	}
+	f(0, all)
+	f(0, all[9:12], schemas.InboxPartition("r01", 3))
+	f(11, all[10:12], schemas.InboxPartition("r01", 3))
+	f(0, slices.Concat(all[3:6], all[45:]), schemas.InboxPartition("r01", 1), schemas.InboxPartition("r01", 15))
+	var every []string
+	for p := range schemas.Partitions {
+		every = append(every, schemas.InboxPartition("r01", p))
+	}
+	f(0, all, every...)
+	if seq, data, err := e.Last(t.Context(), all[5]); seq != 6 || string(data) != all[5] || err != nil {
+		t.Errorf("last %d, %q, %v", seq, data, err)
+	}
+}

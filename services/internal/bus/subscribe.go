@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -16,12 +17,17 @@ type Request struct {
 	nc      *nats.Conn
 }
 
+// inboxes are where answers may go: those of devices and tools, of services, of
+// processes that link to this tier, and what the server puts in their place where
+// it keeps links apart.
+var inboxes = []string{nats.InboxPrefix, serviceInbox + ".", upInboxes, "_R_."}
+
 // WantsReply reports whether the sender waits for an answer. Only inboxes are
 // answered, whose names nobody can guess: a reply subject that names anything
 // else could make this process publish, with its own rights, where the sender
 // may not.
 func (r Request) WantsReply() bool {
-	return strings.HasPrefix(r.msg.Reply, nats.InboxPrefix) || strings.HasPrefix(r.msg.Reply, serviceInbox+".")
+	return slices.ContainsFunc(inboxes, func(prefix string) bool { return strings.HasPrefix(r.msg.Reply, prefix) })
 }
 
 // Reply answers, with an optional header (key, value, key, value …).

@@ -89,6 +89,7 @@ func TestReplyOnlyToInboxes(t *testing.T) {
 		f(reply, false)
 	}
 	f(serviceInbox+".x", true)
+	f("_UP.a1.x", true)
 }
 
 // TestPendingBytes: what a slow handler leaves waiting is bounded.

@@ -1,0 +1,99 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// DialConfig says how to reach a server elsewhere.
+type DialConfig struct {
+	URL            string // nats://host:port or tls://host:port; several separated by comma
+	User, Password string
+	Creds          string // file with a NATS user's JWT and seed, instead of a password
+	TLS            *TLS   // nil: as the URL and the server want
+	Prefix         string // of stream and bucket names
+	Name           string // of the connection, for whoever looks at the server; empty: weir
+	Log            *slog.Logger
+}
+
+// A connection that has gone dead without a word is given up after three of
+// these; a lost one is tried again about every second, for ever.
+const (
+	dialPing  = 20 * time.Second
+	dialAgain = 500 * time.Millisecond
+)
+
+// Dial is DialWith for a server that wants at most a password.
+func Dial(ctx context.Context, url, user, password, prefix string) (*Bus, error) {
+	return DialWith(ctx, DialConfig{URL: url, User: user, Password: password, Prefix: prefix})
+}
+
+// DialWith connects to a server elsewhere. Once connected, the bus survives
+// restarts of the server: calls in between fail, or wait for its return within
+// their deadline, and readers go on.
+func DialWith(ctx context.Context, c DialConfig) (*Bus, error) {
+	opts, err := c.options(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect(c.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS at %s: %w", c.URL, err)
+	}
+	return newBus(nc, c.Prefix, "")
+}
+
+func (c DialConfig) options(ctx context.Context) ([]nats.Option, error) {
+	timeout := askTimeout
+	if until, bounded := ctx.Deadline(); bounded {
+		timeout = min(timeout, time.Until(until))
+	}
+	name := c.Name
+	if name == "" {
+		name = "weir"
+	}
+	opts := []nats.Option{
+		nats.Name(name), nats.Timeout(timeout), nats.PingInterval(dialPing),
+		nats.MaxReconnects(-1), nats.ReconnectWait(dialAgain), nats.ReconnectJitter(dialAgain, dialAgain),
+		warnings(c.Log, name),
+	}
+	if c.User != "" || c.Creds != "" {
+		opts = append(opts, nats.CustomInboxPrefix(serviceInbox))
+	}
+	if c.User != "" {
+		opts = append(opts, nats.UserInfo(c.User, c.Password))
+	}
+	if c.Creds != "" {
+		opts = append(opts, nats.UserCredentials(c.Creds))
+	}
+	if c.TLS == nil {
+		return opts, nil
+	}
+	secure, err := c.TLS.dialer()
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, nats.Secure(secure))
+	if c.TLS.First {
+		opts = append(opts, nats.TLSHandshakeFirst())
+	}
+	return opts, nil
+}
+
+// warnings logs what goes wrong on a connection without a caller to tell.
+func warnings(log *slog.Logger, name string) nats.Option {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+		subject := ""
+		if s != nil {
+			subject = s.Subject
+		}
+		log.Warn("nats", "connection", name, "subject", subject, "err", err)
+	})
+}

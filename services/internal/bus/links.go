@@ -1,0 +1,101 @@
+package bus
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"weir/schemas"
+)
+
+// linkAccount is the account of links from below. Nothing else is in it, so that
+// a link meets neither JetStream nor anybody's subjects: only what comes up is
+// passed on to the services' account, and commands come down. Answers go back
+// the way the question came, never to a subject of the services' account, so
+// that a link cannot have them stored as something else.
+const linkAccount = "LINKS"
+
+// openLinks makes the account and lets links in.
+func (e *Embedded) openLinks() error {
+	defer e.gate.open()
+	if e.cfg.Leaf == "" {
+		return nil
+	}
+	links, err := e.srv.RegisterAccount(linkAccount)
+	if err == nil {
+		err = passOn(e.srv.GlobalAccount(), links)
+	}
+	if err != nil {
+		return fmt.Errorf("make account %s for links: %w", linkAccount, err)
+	}
+	e.gate.links, e.gate.there = links, e.linked
+	return nil
+}
+
+func passOn(services, links *server.Account) error {
+	for _, s := range upAll() {
+		if err := services.AddServiceExport(s, []*server.Account{links}); err != nil {
+			return fmt.Errorf("export %s: %w", s, err)
+		}
+		if err := links.AddServiceImport(services, s, s); err != nil {
+			return fmt.Errorf("import %s: %w", s, err)
+		}
+	}
+	if err := services.AddStreamExport(schemas.CommandAll, []*server.Account{links}); err != nil {
+		return fmt.Errorf("export %s: %w", schemas.CommandAll, err)
+	}
+	if err := links.AddStreamImport(services, schemas.CommandAll, ""); err != nil {
+		return fmt.Errorf("import %s: %w", schemas.CommandAll, err)
+	}
+	return nil
+}
+
+// LinkInfo is a link from below.
+type LinkInfo struct {
+	Name  string        // of the agent or region; without credentials, of its server
+	Addr  string        // where it comes from
+	Since int64         // when it came, Unix ns
+	RTT   time.Duration // as last measured
+}
+
+// Links are the links from below, by name.
+func (e *Embedded) Links() []LinkInfo {
+	all := e.leafs(linkAccount)
+	list := make([]LinkInfo, 0, len(all))
+	for _, l := range all {
+		j := e.gate.joined.get(l.ID)
+		name := j.name
+		if name == "" {
+			name = l.Name
+		}
+		rtt, _ := time.ParseDuration(l.RTT)
+		list = append(list, LinkInfo{
+			Name: name, Addr: net.JoinHostPort(l.IP, strconv.Itoa(l.Port)), Since: j.at.UnixNano(), RTT: rtt,
+		})
+	}
+	slices.SortFunc(list, func(a, b LinkInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// linked are the connections of the links from below.
+func (e *Embedded) linked() map[uint64]bool {
+	there := map[uint64]bool{}
+	for _, l := range e.leafs(linkAccount) {
+		there[l.ID] = true
+	}
+	return there
+}
+
+// leafs are the server's leaf links of one account.
+func (e *Embedded) leafs(account string) []*server.LeafInfo {
+	z, err := e.srv.Leafz(&server.LeafzOptions{Account: account})
+	if err != nil {
+		return nil // it never fails
+	}
+	return z.Leafs
+}
