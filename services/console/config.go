@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("check %d has no name or no function", i))
 		}
 	}
-	if c.Policy.BuiltIn == nil || c.Policy.Merge == nil || c.Policy.Check == nil {
+	if c.Policy.BuiltIn == nil || c.Policy.Merge == nil || c.Policy.Check == nil || c.Policy.CheckKey == nil || c.Policy.Layers == nil {
 		errs = append(errs, errors.New("the language of policy documents is not whole"))
 	}
 	if c.Version == "" {

@@ -275,7 +275,7 @@ func (s *Service) getEffective(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Service) getPolicy(w http.ResponseWriter, r *http.Request) {
-	e, err := stored(r.Context(), s.bus, r.PathValue("key"))
+	e, err := s.stored(r.Context(), r.PathValue("key"))
 	switch {
 	case errors.Is(err, bus.ErrNone):
 		fail(w, http.StatusNotFound, fmt.Errorf("policy %s: no document is stored; /api/v1/policy is what is in force", r.PathValue("key")))

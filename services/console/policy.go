@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"weir/schemas"
 	"weir/services/internal/bus"
@@ -19,33 +18,30 @@ type Language struct {
 	// Check says what is wrong with a whole document, naming the field, or returns
 	// it with every default written out.
 	Check func(document []byte) ([]byte, error)
+	// CheckKey says what is wrong with the key of a document.
+	CheckKey func(key string) error
+	// Layers are the keys whose documents make the effective one of a key, lowest
+	// first, the key itself last.
+	Layers func(key string) []string
+	// Copy says that the tier above decides: nothing is stored here.
+	Copy bool
 }
 
-// Keys and history of the bucket of documents.
+// Key and history of the bucket of documents.
 const (
-	defaultKey     = "default"
-	agentKeyPrefix = "agent."
-	policyHistory  = 20
+	defaultKey    = "default"
+	policyHistory = 20
 )
 
 // invalidError says that a document was not stored because it is not valid.
 type invalidError struct{ error }
 
-// checkKey says what is wrong with the key of a document.
-func checkKey(key string) error {
-	agent, isAgent := strings.CutPrefix(key, agentKeyPrefix)
-	if key == defaultKey || isAgent && schemas.ValidName(agent) {
-		return nil
-	}
-	return questionError{fmt.Errorf("policy key %.100q: use %s or %sNAME", key, defaultKey, agentKeyPrefix)}
-}
-
 // stored is the document of a key. ErrNone: there is none.
-func stored(ctx context.Context, b *bus.Bus, key string) (bus.Entry, error) {
-	if err := checkKey(key); err != nil {
-		return bus.Entry{}, err
+func (s *Service) stored(ctx context.Context, key string) (bus.Entry, error) {
+	if err := s.cfg.Policy.CheckKey(key); err != nil {
+		return bus.Entry{}, questionError{err}
 	}
-	bucket, err := b.Bucket(ctx, schemas.BucketPolicy, policyHistory)
+	bucket, err := s.bus.Bucket(ctx, schemas.BucketPolicy, policyHistory)
 	if err != nil {
 		return bus.Entry{}, err
 	}
@@ -56,8 +52,8 @@ func stored(ctx context.Context, b *bus.Bus, key string) (bus.Entry, error) {
 // with every default written out.
 func (s *Service) effective(ctx context.Context, key string) ([]byte, error) {
 	document := s.cfg.Policy.BuiltIn
-	for _, layer := range layersOf(key) {
-		e, err := stored(ctx, s.bus, layer)
+	for _, layer := range s.cfg.Policy.Layers(key) {
+		e, err := s.stored(ctx, layer)
 		if errors.Is(err, bus.ErrNone) {
 			continue
 		}
@@ -71,18 +67,13 @@ func (s *Service) effective(ctx context.Context, key string) ([]byte, error) {
 	return s.cfg.Policy.Check(document)
 }
 
-// layersOf lists the keys whose documents make the effective one, lowest first.
-func layersOf(key string) []string {
-	if key == defaultKey {
-		return []string{defaultKey}
-	}
-	return []string{defaultKey, key}
-}
-
 // store puts a document in force, if it is valid on top of the layers below it.
 func (s *Service) store(ctx context.Context, key string, document []byte) (revision uint64, err error) {
-	if err := checkKey(key); err != nil {
-		return 0, err
+	if err := s.cfg.Policy.CheckKey(key); err != nil {
+		return 0, questionError{err}
+	}
+	if s.cfg.Policy.Copy {
+		return 0, questionError{fmt.Errorf("policy key %s: this process keeps a copy of what the tier above says: set it at the center", key)}
 	}
 	below := s.cfg.Policy.BuiltIn
 	if key != defaultKey {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/schemas"
 	"weir/services/internal/bus"
 )
 
@@ -36,6 +37,27 @@ var testLanguage = Language{
 		}
 		return bytes.Replace(document, []byte("}"), []byte(`,"written_out":true}`), 1), nil
 	},
+	CheckKey: func(key string) error {
+		if key == defaultKey || strings.HasPrefix(key, "agent.") && schemas.ValidName(strings.TrimPrefix(key, "agent.")) {
+			return nil
+		}
+		return fmt.Errorf("policy key %.100q: use default or agent.NAME", key)
+	},
+	Layers: func(key string) []string {
+		if key == defaultKey {
+			return []string{key}
+		}
+		return []string{defaultKey, key}
+	},
+}
+
+// TestCopyIsNotSet: where the tier above decides, nothing is stored.
+func TestCopyIsNotSet(t *testing.T) {
+	r := newRig(t)
+	r.service.cfg.Policy.Copy = true
+	if status, answer := r.put("/api/v1/policy/default", bus.UserOperator, "secret", `{"size":20}`); status != http.StatusBadRequest || !strings.Contains(answer, "center") {
+		t.Errorf("%d %s", status, answer)
+	}
 }
 
 func (r *rig) put(path, user, password, body string) (status int, answer string) {

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"weir/services/internal/commands"
 )
 
 func BenchmarkDecode(b *testing.B) {
@@ -96,6 +98,49 @@ func BenchmarkMQTT(b *testing.B) {
 			}
 			b.StopTimer()
 			b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+			if err := h.stop(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkCommand is the cost of a command to a connected device at QoS 1, from
+// where it is heard to its PUBACK, with the clients in the process. Those of
+// sessions that outlive their connection are kept in a store first.
+func BenchmarkCommand(b *testing.B) {
+	const clients = 200
+	for _, clean := range []bool{true, false} {
+		b.Run(fmt.Sprintf("clean=%t", clean), func(b *testing.B) {
+			h := withDesk(b, commands.NewMemory(), commands.Config{PerDevice: 100_000, Bytes: 1 << 30}, nil)
+			var confirming sync.WaitGroup
+			for i := range clients {
+				c := dial(b, h.Addr(), false)
+				c.login(login{id: fmt.Sprint("c", i), clean: clean})
+				c.read()
+				c.subscribe(1, fmt.Sprint("cmd/t/d", i))
+				n := b.N / clients
+				if i < b.N%clients {
+					n++
+				}
+				confirming.Go(func() {
+					for range n {
+						_, id := c.command()
+						c.confirm(id)
+					}
+				})
+			}
+			payload := []byte(`{"valve":"open","until":1763760000123}`)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				for i%1000 == 0 && uint64(i) > h.Status().Commands.Delivered+5000 {
+					runtime.Gosched()
+				}
+				h.nats.command(Message{Subject: fmt.Sprint("cmd.t.d", i%clients), Data: payload})
+			}
+			confirming.Wait()
+			b.StopTimer()
 			if err := h.stop(); err != nil {
 				b.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -19,8 +20,14 @@ type Config struct {
 	// MaxConnections is how many MQTT connections the process can hold; policy may
 	// allow fewer. One more is closed at once. Default 20,000.
 	MaxConnections int
-	// ConnectWithin is how long an MQTT connection may take to say who it is. Default 5 s.
+	// ConnectWithin is how long an MQTT connection may take to say who it is, with
+	// its TLS handshake. Default 5 s.
 	ConnectWithin time.Duration
+	// TLS is what the MQTT listener speaks (ServerTLS reads it from files). nil: none.
+	TLS *tls.Config
+	// RecheckEvery is how often connections are closed whose user is gone or has
+	// other rights. Default 10 s.
+	RecheckEvery time.Duration
 	// JournalShare is an agent's share of the journal in bytes. At 90 % of it the
 	// agent takes no more. 0: no limit.
 	JournalShare int64
@@ -44,6 +51,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	orDefault(&c.MaxConnections, 20_000)
 	orDefault(&c.ConnectWithin, 5*time.Second)
+	orDefault(&c.RecheckEvery, 10*time.Second)
 	orDefault(&c.FrameBytes, 256<<10)
 	orDefault(&c.PendingFrames, 4)
 	orDefault(&c.Prompt, 20*time.Millisecond)

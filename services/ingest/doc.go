@@ -2,7 +2,7 @@
 // limits, and journals frames of them for the logical agents of this process.
 //
 //	s, err := ingest.New(ingest.Config{Agents: []string{"a1"}, MQTT: "127.0.0.1:1883"},
-//		ingest.Deps{Log: bus, Telemetry: …, Park: bus.Publish, Used: …, Users: …, Logger: …})
+//		ingest.Deps{Log: bus, Telemetry: …, Park: bus.Publish, Used: …, Users: …, Commands: …, Logger: …})
 //	go s.Run(ctx)                                  // resumes the journals, then waits for a policy
 //	err = s.SetConfig(ctx, map[string]ingest.AgentConfig{                     // journals it; once every
 //		"a1": {Config: schemas.Config{…}, Settings: ingest.DefaultSettings()}, // agent has one, the listeners open
@@ -21,12 +21,14 @@
 //		})
 //	}
 //
-// In: MQTT 3.1.1 and 5 at QoS 0 and 1 on a listener of its own; NATS publishes
-// and requests on tel.>; policy documents. docs/readings.md is the reference of
-// what devices send and get back.
+// In: MQTT 3.1.1 and 5 at QoS 0 and 1 on a listener of its own, with TLS where it
+// is configured; NATS publishes and requests on tel.>, commands on cmd.>; policy
+// documents. docs/readings.md is the reference of what devices send and get back,
+// docs/users.md of who may connect and of commands.
 //
 // Out: frames on weir.journal.<agent>; a PUBACK or a reply per message that
-// somebody waits for; samples of refused messages on weir.parked.<agent>.<tenant>.
+// somebody waits for; samples of refused messages on weir.parked.<agent>.<tenant>;
+// commands to the MQTT sessions of their device, by services/internal/commands.
 //
 // Promises:
 //   - A positive answer is given after the frame is in the journal.
@@ -37,7 +39,10 @@
 //   - Every frame carries the agent's time, which never steps and never goes back,
 //     over restarts and kills too.
 //   - Identity comes from the subject or topic, and from what the connection's
-//     user is granted; never from a payload.
+//     user is granted; never from a payload. Once a user is gone or has other
+//     rights, its connections are, within Config.RecheckEvery.
+//   - A connection that is slow, in a TLS handshake, in saying who it is or in
+//     reading, holds up no other.
 //   - Memory is bounded under any input: payloads, nesting, devices, series,
 //     tenants, routes, connections, unacknowledged messages and waiting frames.
 //
@@ -60,6 +65,8 @@
 //	connection   two per MQTT connection, reading it; until it closes
 //	postman      four, writing PUBACKs; until the connections are closed
 //	hurry        one, closing connections that take no PUBACKs
+//	recheck      one where there are users, closing connections of those who are gone
+//	desk         those of commands.Desk, where there are commands
 //
 // Messages over NATS are taken on the subscriber's goroutine.
 package ingest

@@ -169,10 +169,14 @@ func balance(t testing.TB, frames []*schemas.Frame) (arrived, records uint64) {
 }
 
 // fakeNATS is the subscriber of a test.
-type fakeNATS struct{ handle func(Message) }
+type fakeNATS struct{ handle, command func(Message) }
 
-func (f *fakeNATS) Subscribe(_ string, _ int, handle func(Message)) (func(), error) {
-	f.handle = handle
+func (f *fakeNATS) Subscribe(subject string, _ int, handle func(Message)) (func(), error) {
+	if subject == schemas.CommandAll {
+		f.command = handle
+	} else {
+		f.handle = handle
+	}
 	return func() {}, nil
 }
 

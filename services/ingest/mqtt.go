@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,18 +19,22 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"weir/schemas"
+	"weir/services/internal/commands"
+	"weir/services/internal/users"
 )
 
-// This is the only file that knows the MQTT library. The library reads packets,
-// keeps sessions and subscriptions and answers everything except PUBLISH: those
-// go to take, and nothing is routed between devices.
+// This is the only file that knows the MQTT library. The library reads packets and
+// answers everything except PUBLISH: those go to take, and nothing is routed
+// between devices. It keeps no sessions: those are the desk's, who writes commands
+// to connections by itself.
 
 // Limits of a connection.
 const (
 	maxPacket        = maxPayload + 1<<10
 	maxSubscriptions = 16
 	readBuffer       = 1 << 10
-	writesPending    = 64 // packets that wait for a client
+	writesPending    = 64  // packets that wait for a client
+	maxForeign       = 100 // publishes to what a connection may not speak for; then it is closed
 )
 
 // mqttFront is the MQTT listener.
@@ -42,15 +48,20 @@ type mqttFront struct {
 	watch  sync.WaitGroup
 	bound  atomic.Pointer[net.Addr]
 
-	mu       sync.Mutex
-	sessions map[string]*conn // by client id
+	mu           sync.Mutex
+	sessions     map[string]*conn // by client id
+	unauthorized map[users.Refusal]uint64
 
 	connections                                atomic.Int64
 	accepted, refused, qos2, oversize, dropped atomic.Uint64
+	handshakes, revoked, foreign               atomic.Uint64
 }
 
 func newMQTT(s *Service) *mqttFront {
-	return &mqttFront{s: s, logger: limited(s.logger), sessions: map[string]*conn{}, closed: make(chan struct{})}
+	return &mqttFront{
+		s: s, logger: limited(s.logger), closed: make(chan struct{}),
+		sessions: map[string]*conn{}, unauthorized: map[users.Refusal]uint64{},
+	}
 }
 
 // open binds the listener and starts to serve.
@@ -64,14 +75,17 @@ func (f *mqttFront) open() error {
 	addr := l.Addr()
 	f.bound.Store(&addr)
 	f.post = newPostman()
-	f.door = &door{f: f, listener: l, conns: map[*conn]struct{}{}}
+	f.door = &door{f: f, listener: l, conns: map[*conn]struct{}{}, strangers: map[netip.Addr]int{}}
 	f.server = mqtt.New(&mqtt.Options{
 		Capabilities: capabilities(), Logger: f.logger,
 		ClientNetReadBufferSize: readBuffer, ClientNetWriteBufferSize: readBuffer,
 		SysTopicResendInterval: math.MaxInt32, // nobody may read $SYS
 	})
 	f.watch.Go(f.hurry)
-	if err := errors.Join(f.server.AddHook(&hook{f: f}, nil), f.server.AddListener(f.door), f.server.Serve()); err != nil {
+	if f.s.deps.Users != nil {
+		f.watch.Go(f.recheck)
+	}
+	if err := errors.Join(f.server.AddHook(&hook{f: f}, nil), f.server.AddListener(&listener{door: f.door}), f.server.Serve()); err != nil {
 		f.close()
 		_ = l.Close()
 		return fmt.Errorf("accept devices over MQTT on %s: %w", addr, err)
@@ -114,6 +128,43 @@ func (f *mqttFront) hurry() {
 	}
 }
 
+// recheck closes connections whose user is gone or has other rights, and ends the
+// subscriptions of those that are away.
+func (f *mqttFront) recheck() {
+	tick := time.NewTicker(f.s.cfg.RecheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-f.closed:
+			return
+		}
+		for _, c := range f.unwelcome() {
+			f.revoked.Add(1)
+			f.logger.Warn("connection closed: its user is gone or has other rights", "client", c.id, "user", c.user)
+			_ = c.Close()
+		}
+		if desk := f.s.deps.Commands; desk != nil {
+			desk.Recheck(func(user string, dev commands.Device) bool {
+				g, ok := f.s.deps.Users.Current(user)
+				return ok && g.Allows(dev.Tenant, dev.Name)
+			})
+		}
+	}
+}
+
+// unwelcome are the connections whose grant is not what it would be now.
+func (f *mqttFront) unwelcome() (list []*conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.sessions {
+		if g, ok := f.s.deps.Users.Current(c.user); !ok || g != c.grant {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 func (f *mqttFront) addr() net.Addr {
 	if a := f.bound.Load(); a != nil {
 		return *a
@@ -122,9 +173,13 @@ func (f *mqttFront) addr() net.Addr {
 }
 
 func (f *mqttFront) status() MQTTStatus {
+	f.mu.Lock()
+	unauthorized := maps.Clone(f.unauthorized)
+	f.mu.Unlock()
 	return MQTTStatus{
 		Connections: f.connections.Load(), Accepted: f.accepted.Load(), Refused: f.refused.Load(),
 		QoS2: f.qos2.Load(), Oversize: f.oversize.Load(), Dropped: f.dropped.Load(),
+		Handshakes: f.handshakes.Load(), Revoked: f.revoked.Load(), Foreign: f.foreign.Load(), Unauthorized: unauthorized,
 	}
 }
 
@@ -141,7 +196,11 @@ func (f *mqttFront) claim(c *conn) bool {
 	return true
 }
 
+// release gives back what a connection had that has ended.
 func (f *mqttFront) release(c *conn) {
+	if c.link != nil {
+		c.link.Detach()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sessions[c.id] == c {
@@ -163,6 +222,8 @@ func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnDisconnect:
 		return true
+	case mqtt.OnSessionEstablished, mqtt.OnSubscribed, mqtt.OnUnsubscribed, mqtt.OnPacketSent:
+		return h.f.s.deps.Commands != nil
 	}
 	return false
 }
@@ -171,15 +232,25 @@ func (h *hook) Provides(b byte) bool {
 // them: its own way to a publish hook copies each packet for a log line,
 // and drops some topics without a word. It goes on with a PUBACK for nothing.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	c := cl.Net.Conn.(*conn)
 	switch pk.FixedHeader.Type {
 	case packets.Connect:
 		p := &pk.Connect
 		p.WillFlag, p.WillRetain, p.WillQos, p.WillTopic, p.WillPayload = false, false, 0, "", nil
 		p.WillProperties = packets.Properties{}
-		p.Clean = true // nothing is kept for a client that is away
+		c.clean, p.Clean = p.Clean, true // the library keeps nothing for a client that is away
 	case packets.Publish:
 		h.publish(cl, pk.TopicName, pk.Payload, pk.FixedHeader, pk.PacketID, pk.PublishValidate(0))
 		return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}, nil
+	case packets.Puback:
+		if c.link != nil { // the library has sent nothing that it could mean
+			c.link.Acked(pk.PacketID, pk.ReasonCode < packets.ErrUnspecifiedError.Code)
+		}
+	case packets.Disconnect:
+		if p := &pk.Properties; c.link != nil && c.keep > 0 && p.SessionExpiryIntervalFlag {
+			c.link.Keep(keepOf(p.SessionExpiryInterval))
+			p.SessionExpiryIntervalFlag = false
+		}
 	}
 	return pk, nil
 }
@@ -211,15 +282,28 @@ func (h *hook) publish(cl *mqtt.Client, topic string, payload []byte, head packe
 			h.f.s.take(&in, c.route.agent.strain() == full)
 		}
 	}
+	if c.route.foreign {
+		h.warn(cl, c)
+	}
 }
 
 // routeOf is the route of a topic that a connection publishes to.
 func (f *mqttFront) routeOf(c *conn, topic string) *route {
 	r := f.s.router.find(topic, schemas.ParseTopic)
-	if !r.bad && !c.grant.allows(r.tenant, r.device) {
-		return f.s.router.nowhere(topic)
+	if !r.bad && !c.grant.Allows(r.tenant, r.device) {
+		r = f.s.router.nowhere(topic)
+		r.foreign = true
 	}
 	return r
+}
+
+// warn counts a publish to what a connection may not speak for, and closes one that
+// does not stop it.
+func (h *hook) warn(cl *mqtt.Client, c *conn) {
+	h.f.foreign.Add(1)
+	if c.foreign++; c.foreign == maxForeign {
+		h.disconnect(cl, packets.ErrNotAuthorized)
+	}
 }
 
 // wait holds a connection up while its agent is under a strain of up to worst.
@@ -250,39 +334,142 @@ func (h *hook) disconnect(cl *mqtt.Client, why packets.Code) {
 // OnConnect decides who may connect.
 func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	c := cl.Net.Conn.(*conn)
-	c.id, c.v5 = cl.ID, cl.Properties.ProtocolVersion == 5
+	c.id, c.user, c.v5 = cl.ID, string(pk.Connect.Username), cl.Properties.ProtocolVersion == 5
 	c.explain = !cl.Properties.Props.RequestProblemInfoFlag || cl.Properties.Props.RequestProblemInfo == 1
 	c.credentials = sha256.Sum256(append(append(append([]byte(nil), pk.Connect.Username...), 0), pk.Connect.Password...))
-	why := packets.CodeSuccess
-	if u := h.f.s.deps.Users; u != nil {
-		var ok bool
-		if c.grant, ok = u.Authenticate(string(pk.Connect.Username), pk.Connect.Password); !ok {
-			why = packets.ErrBadUsernameOrPassword
-		}
-	}
+	why := h.authenticate(c, pk.Connect.Password)
 	if why == packets.CodeSuccess && !h.f.claim(c) {
 		why = packets.ErrClientIdentifierNotValid
 	}
+	if why == packets.CodeSuccess && h.f.s.deps.Commands != nil {
+		why = h.attach(c, pk, &cl.Properties.Props)
+	}
 	if why == packets.CodeSuccess {
+		h.f.door.known(c)
 		return nil
 	}
 	h.f.refused.Add(1)
-	h.f.logger.Warn("connection refused", "client", cl.ID, "remote", cl.Net.Remote, "error", why)
+	h.f.logger.Warn("connection refused", "client", cl.ID, "user", c.user, "remote", cl.Net.Remote, "error", why, "reason", c.refusal)
 	_ = h.f.server.SendConnack(cl, why, false, nil)
 	return why
+}
+
+// authenticate finds out what a connection may publish as.
+func (h *hook) authenticate(c *conn, password []byte) packets.Code {
+	u := h.f.s.deps.Users
+	if u == nil {
+		return packets.CodeSuccess
+	}
+	g, err := u.Authenticate(users.Attempt{Name: c.user, Password: password, From: c.from, Gone: c.closed})
+	if err == nil {
+		c.grant = g
+		return packets.CodeSuccess
+	}
+	c.refusal, _ = errors.AsType[users.Refusal](err)
+	h.f.mu.Lock()
+	h.f.unauthorized[c.refusal]++
+	h.f.mu.Unlock()
+	return connackCode(c.refusal, c.v5)
+}
+
+// connackCode is how a refusal is said. MQTT 3.1.1 knows 3, unavailable, and 5, not
+// authorized, which the library makes of these.
+func connackCode(r users.Refusal, v5 bool) packets.Code {
+	switch {
+	case r.Later() && v5:
+		return packets.ErrServerBusy
+	case r.Later():
+		return packets.ErrServerUnavailable
+	case r == users.NoCredentials && v5:
+		return packets.ErrNotAuthorized
+	}
+	return packets.ErrBadUsernameOrPassword
+}
+
+// attach gives a connection its session.
+func (h *hook) attach(c *conn, pk packets.Packet, props *packets.Properties) packets.Code {
+	switch {
+	case c.v5:
+		c.keep = keepOf(props.SessionExpiryInterval)
+	case !c.clean && pk.Connect.ClientIdentifier == "":
+		return packets.ErrClientIdentifierNotValid // MQTT 3.1.1, 3.1.3-8
+	case !c.clean:
+		c.keep = keepOf(forever)
+	}
+	hello := commands.Hello{Client: c.id, User: c.user, Clean: c.clean, Keep: c.keep, Window: int(props.ReceiveMaximum)}
+	if most := int(props.MaximumPacketSize); most > 0 {
+		hello.Largest = max(1, most-publishOverhead)
+	}
+	c.link, c.granted = h.f.s.deps.Commands.Attach(hello, c)
+	return packets.CodeSuccess
+}
+
+// OnSessionEstablished comes when CONNACK is out. The library gets to know the
+// subscriptions of a session that goes on, so that it answers UNSUBSCRIBE rightly.
+func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	c := cl.Net.Conn.(*conn)
+	for dev, qos := range c.granted.Subscriptions {
+		sub := packets.Subscription{Filter: "cmd/" + dev.Tenant + "/" + dev.Name, Qos: qos}
+		h.f.server.Topics.Subscribe(cl.ID, sub)
+		cl.State.Subscriptions.Add(sub.Filter, sub)
+	}
+	c.link.Begin()
+}
+
+// OnSubscribed comes before SUBACK is written, with the codes that will be in it.
+func (h *hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
+	link := cl.Net.Conn.(*conn).link
+	link.Hold() // SUBACK goes first
+	for i, sub := range pk.Filters {
+		tenant, device, ok := commandTopic(sub.Filter)
+		if !ok || codes[i] > packets.CodeGrantedQos1.Code {
+			continue
+		}
+		if err := link.Subscribe(commands.Device{Tenant: tenant, Name: device}, codes[i]); err != nil {
+			h.f.logger.Warn("subscription refused", "client", cl.ID, "error", err)
+			codes[i] = packets.ErrUnspecifiedError.Code
+		}
+	}
+}
+
+// OnUnsubscribed comes for UNSUBSCRIBE, and without a packet identifier for
+// connections that end: those are no affair of the session.
+func (h *hook) OnUnsubscribed(cl *mqtt.Client, pk packets.Packet) {
+	if pk.PacketID == 0 {
+		return
+	}
+	for _, sub := range pk.Filters {
+		if tenant, device, ok := commandTopic(sub.Filter); ok {
+			cl.Net.Conn.(*conn).link.Unsubscribe(commands.Device{Tenant: tenant, Name: device})
+		}
+	}
+}
+
+// OnPacketSent lets deliveries go on after SUBACK.
+func (h *hook) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
+	if pk.FixedHeader.Type == packets.Suback {
+		cl.Net.Conn.(*conn).link.Begin()
+	}
 }
 
 // OnConnectAuthenticate has nothing left to decide.
 func (h *hook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
 
-// OnPacketEncode tells MQTT 5 clients what they cannot have.
-func (h *hook) OnPacketEncode(_ *mqtt.Client, pk packets.Packet) packets.Packet {
-	if pk.FixedHeader.Type == packets.Connack && pk.ReasonCode == packets.CodeSuccess.Code {
-		p := &pk.Properties
-		p.MaximumPacketSize = maxPacket
-		p.RetainAvailable, p.RetainAvailableFlag = 0, true
-		p.WildcardSubAvailable, p.WildcardSubAvailableFlag = 0, true
-		p.SharedSubAvailable, p.SharedSubAvailableFlag = 0, true
+// OnPacketEncode tells MQTT 5 clients what they cannot have, and all of their
+// session.
+func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type != packets.Connack || pk.ReasonCode != packets.CodeSuccess.Code {
+		return pk
+	}
+	p := &pk.Properties
+	p.MaximumPacketSize = maxPacket
+	p.RetainAvailable, p.RetainAvailableFlag = 0, true
+	p.WildcardSubAvailable, p.WildcardSubAvailableFlag = 0, true
+	p.SharedSubAvailable, p.SharedSubAvailableFlag = 0, true
+	if c := cl.Net.Conn.(*conn); c.link != nil {
+		pk.SessionPresent = c.granted.Present
+		p.SessionExpiryIntervalFlag = c.granted.Keep != c.keep
+		p.SessionExpiryInterval = uint32(c.granted.Keep / time.Second)
 	}
 	return pk
 }
@@ -290,8 +477,9 @@ func (h *hook) OnPacketEncode(_ *mqtt.Client, pk packets.Packet) packets.Packet 
 // OnACLCheck lets a client subscribe to its own commands, by their full name.
 func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	tenant, device, ok := commandTopic(topic)
+	_, again := cl.State.Subscriptions.Get(topic)
 	c := cl.Net.Conn.(*conn)
-	return ok && !write && c.grant.allows(tenant, device) && cl.State.Subscriptions.Len() < maxSubscriptions
+	return ok && !write && c.grant.Allows(tenant, device) && (again || cl.State.Subscriptions.Len() < maxSubscriptions)
 }
 
 // OnDisconnect counts packets that were too large to read.
@@ -307,89 +495,27 @@ func (h *hook) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
 	h.f.s.take(&arrival{route: c.route, fault: schemas.TooLarge, detail: fmt.Sprintf("MQTT packet: at most %d bytes", maxPacket)}, false)
 }
 
-// door is the listener as the library wants it. It bounds how many connections
-// there are and how long they take to say who they are.
-type door struct {
-	f        *mqttFront
-	listener net.Listener
-
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	closed bool
-	served sync.WaitGroup // the accept loop and connections
-}
+// listener is the door as the library wants it.
+type listener struct{ *door }
 
 // ID implements listeners.Listener, as do the methods below.
-func (d *door) ID() string { return "mqtt" }
+func (l *listener) ID() string { return "mqtt" }
 
 // Address is where it listens.
-func (d *door) Address() string { return d.listener.Addr().String() }
+func (l *listener) Address() string { return l.listener.Addr().String() }
 
 // Protocol names the transport.
-func (d *door) Protocol() string { return "tcp" }
+func (l *listener) Protocol() string { return "tcp" }
 
 // Init has nothing to do.
-func (d *door) Init(*slog.Logger) error { return nil }
+func (l *listener) Init(*slog.Logger) error { return nil }
 
-// Serve accepts connections until the listener is closed. When the process has
-// no file left it waits until one is free.
-func (d *door) Serve(establish listeners.EstablishFn) {
-	for wait := retryFirst; ; {
-		nc, err := d.listener.Accept()
-		switch {
-		case err == nil:
-			wait = retryFirst
-			d.admit(nc, establish)
-		case errors.Is(err, net.ErrClosed):
-			return
-		default:
-			d.f.logger.Warn("no connection accepted: trying again", "error", err)
-			time.Sleep(wait)
-			wait = min(2*wait, retryMost)
-		}
-	}
-}
-
-func (d *door) admit(nc net.Conn, establish listeners.EstablishFn) {
-	c := newConn(nc, d.f.post)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if most := min(d.f.s.cfg.MaxConnections, int(d.f.s.limits.connections.Load())); d.closed || len(d.conns) >= most {
-		d.f.refused.Add(1)
-		_ = nc.Close()
-		return
-	}
-	d.conns[c] = struct{}{}
-	d.f.accepted.Add(1)
-	d.f.connections.Add(1)
-	_ = nc.SetReadDeadline(time.Now().Add(d.f.s.cfg.ConnectWithin)) // a failure shows in the first read
-	d.served.Go(func() { d.serve(c, establish) })
-}
-
-// serve runs one connection to its end.
-func (d *door) serve(c *conn, establish listeners.EstablishFn) {
-	if err := establish(d.ID(), c); err != nil {
-		d.f.logger.Debug("connection ended", "remote", c.RemoteAddr(), "error", err)
-	}
-	_ = c.Close()
-	d.f.release(c)
-	d.f.connections.Add(-1)
-	d.mu.Lock()
-	delete(d.conns, c)
-	d.mu.Unlock()
+// Serve accepts connections until the listener is closed.
+func (l *listener) Serve(establish listeners.EstablishFn) {
+	l.accept(func(c net.Conn) error { return establish(l.ID(), c) })
 }
 
 // Close ends the listener and all connections and waits for them.
-func (d *door) Close(closeClients listeners.CloseFn) {
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
-	_ = d.listener.Close()
-	closeClients(d.ID())
-	d.mu.Lock()
-	for c := range d.conns {
-		_ = c.Close()
-	}
-	d.mu.Unlock()
-	d.served.Wait()
+func (l *listener) Close(closeClients listeners.CloseFn) {
+	l.stop(func() { closeClients(l.ID()) })
 }

@@ -179,33 +179,6 @@ func TestClientIDTakeover(t *testing.T) {
 	})
 }
 
-type users map[string]Grant
-
-func (u users) Authenticate(name string, password []byte) (Grant, bool) {
-	g, ok := u[name+":"+string(password)]
-	return g, ok
-}
-
-func TestUsers(t *testing.T) {
-	h := startMQTT(t, func(_ *Settings, d *Deps) { d.Users = users{"d1:": {Tenant: "t", Device: "d1"}} })
-	c := dial(t, h.Addr(), false)
-	c.hello("x", "nobody", 60, "")
-	if p := c.read(); p.kind() != connack || p.body[1] != 5 {
-		t.Fatalf("unknown user: %x %x", p.head, p.body)
-	}
-	c = connect(t, h.Addr(), false, "x", "d1")
-	c.publish("tel/t/d1/metrics", `1`, 1, 1, false)
-	c.acked(1)
-	c.publish("tel/t/d2/metrics", `1`, 1, 2, false)
-	c.acked(2)
-	if code := c.subscribe(3, "cmd/t/d2"); code != 0x80 {
-		t.Errorf("subscribed to another device's commands: %#x", code)
-	}
-	if n := h.rejected(t, schemas.BadSubject); n != 1 {
-		t.Fatalf("%d rejected as bad subject, want 1", n)
-	}
-}
-
 func TestSubscribe(t *testing.T) {
 	h := startMQTT(t, nil)
 	c := connect(t, h.Addr(), false, "c1", "")

@@ -57,33 +57,80 @@ func connect(t testing.TB, addr net.Addr, v5 bool, id, user string) *client {
 	return c
 }
 
-// hello sends CONNECT; with a will topic, also a retained will.
+// login is what a CONNECT packet says.
+type login struct {
+	id, user, password string
+	clean              bool
+	keepalive          uint16
+	will               string // topic of a retained will; empty: none
+	expiry             uint32 // MQTT 5: of the session, in seconds
+	receive            uint16 // MQTT 5: receive maximum; 0: not said
+	largest            uint32 // MQTT 5: maximum packet size; 0: not said
+}
+
+// hello sends CONNECT of a clean session; with a will topic, also a retained will.
 func (c *client) hello(id, user string, keepalive uint16, will string) {
-	level, flags := byte(4), byte(2)
+	c.login(login{id: id, user: user, clean: true, keepalive: keepalive, will: will})
+}
+
+// login sends CONNECT.
+func (c *client) login(l login) {
+	level := byte(4)
 	if c.v5 {
 		level = 5
 	}
-	if user != "" {
-		flags |= 0x80
-	}
-	if will != "" {
-		flags |= 0x24
-	}
-	b := append(str(nil, "MQTT"), level, flags, byte(keepalive>>8), byte(keepalive))
+	b := append(str(nil, "MQTT"), level, l.flags(), byte(l.keepalive>>8), byte(l.keepalive))
 	if c.v5 {
-		b = append(b, 0)
+		b = append(b, l.properties()...)
 	}
-	b = str(b, id)
-	if will != "" {
+	b = str(b, l.id)
+	if l.will != "" {
 		if c.v5 {
 			b = append(b, 0)
 		}
-		b = str(str(b, will), "gone")
+		b = str(str(b, l.will), "gone")
 	}
-	if user != "" {
-		b = str(b, user)
+	if l.user != "" {
+		b = str(b, l.user)
+	}
+	if l.password != "" {
+		b = str(b, l.password)
 	}
 	c.send(0x10, b)
+}
+
+func (l login) flags() (f byte) {
+	for bit, set := range map[byte]bool{2: l.clean, 0x24: l.will != "", 0x40: l.password != "", 0x80: l.user != ""} {
+		if set {
+			f |= bit
+		}
+	}
+	return f
+}
+
+// properties are those of MQTT 5, with their length.
+func (l login) properties() []byte {
+	b := []byte{0}
+	if l.expiry > 0 {
+		b = binary.BigEndian.AppendUint32(append(b, 0x11), l.expiry)
+	}
+	if l.receive > 0 {
+		b = binary.BigEndian.AppendUint16(append(b, 0x21), l.receive)
+	}
+	if l.largest > 0 {
+		b = binary.BigEndian.AppendUint32(append(b, 0x27), l.largest)
+	}
+	b[0] = byte(len(b) - 1)
+	return b
+}
+
+// ping wants an answer to a ping.
+func (c *client) ping() {
+	c.t.Helper()
+	c.send(0xc0, nil)
+	if p := c.read(); p.kind() != pingresp {
+		c.t.Fatalf("ping: got %x %x", p.head, p.body)
+	}
 }
 
 func (c *client) publish(topic, payload string, qos byte, id uint16, dup bool) {
@@ -105,12 +152,16 @@ func publishPacket(topic, payload string, qos byte, id uint16, dup, v5 bool) (he
 	return head, append(b, payload...)
 }
 
-func (c *client) subscribe(id uint16, filter string) byte {
+func (c *client) subscribe(id uint16, filter string) byte { return c.subscribeAt(id, filter, 1) }
+
+// subscribeAt returns the code of SUBACK.
+func (c *client) subscribeAt(id uint16, filter string, qos byte) byte {
+	c.t.Helper()
 	b := binary.BigEndian.AppendUint16(nil, id)
 	if c.v5 {
 		b = append(b, 0)
 	}
-	c.send(0x82, append(str(b, filter), 1))
+	c.send(0x82, append(str(b, filter), qos))
 	p := c.read()
 	if p.kind() != suback {
 		c.t.Fatalf("subscribe %s: got %x %x", filter, p.head, p.body)

@@ -22,6 +22,7 @@ type route struct {
 	signal         schemas.Signal
 	agent          *agent
 	bad            bool                   // names no device: identity comes from nowhere else
+	foreign        bool                   // bad because it names one that its sender may not speak for
 	admitted       atomic.Bool            // the tenant exists
 	judged         atomic.Pointer[judged] // what it was last judged by
 	known          *device                // guarded by agent.mu

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/schemas"
+	"weir/services/internal/commands"
 )
 
 // Service takes readings for the logical agents of one process.
@@ -40,6 +41,9 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	if deps.Log == nil {
 		return nil, errors.New("configure ingest: no journal to write to")
+	}
+	if deps.Commands != nil && deps.Telemetry == nil {
+		return nil, errors.New("configure ingest: commands come over NATS, and there is no subscriber")
 	}
 	s := &Service{
 		cfg: cfg.withDefaults(), deps: deps, logger: deps.Logger,
@@ -115,6 +119,13 @@ func (s *Service) accept(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
+	if s.deps.Commands != nil {
+		stop, err := s.openCommands(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if s.deps.Telemetry != nil {
 		stop, err := s.deps.Telemetry.Subscribe(schemas.TelemetryAll, natsPending, s.onNATS)
 		if err != nil {
@@ -132,6 +143,29 @@ func (s *Service) accept(ctx context.Context) error {
 	<-ctx.Done()
 	close(s.stopping)
 	return nil
+}
+
+// openCommands takes over the commands that are kept and listens to new ones until
+// stop is called.
+func (s *Service) openCommands(ctx context.Context) (stop func(), err error) {
+	desk := s.deps.Commands
+	if err := desk.Load(ctx); err != nil {
+		return nil, err
+	}
+	deaf, err := s.deps.Telemetry.Subscribe(schemas.CommandAll, natsPending, func(m Message) {
+		desk.Take(commands.Message{Subject: m.Subject, Data: m.Data, Expires: m.Expires, Reply: m.Reply})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen to commands: %w", err)
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var joined sync.WaitGroup
+	joined.Go(func() { _ = desk.Run(running) }) // it returns nil
+	return func() {
+		deaf()
+		cancel()
+		joined.Wait()
+	}, nil
 }
 
 // Ready is closed once devices are accepted and acknowledged.

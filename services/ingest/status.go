@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"weir/schemas"
+	"weir/services/internal/commands"
+	"weir/services/internal/users"
 )
 
 // Status is what ingest did since it started.
@@ -15,6 +17,7 @@ type Status struct {
 	Tenants  int
 	Messages []MessageCount
 	MQTT     MQTTStatus
+	Commands *commands.Status `json:",omitempty"` // nil: there are none
 }
 
 // AgentStatus counts records of one agent.
@@ -46,9 +49,14 @@ type MQTTStatus struct {
 	Connections int64  // open now
 	Accepted    uint64 // in all
 	Refused     uint64 // by limits, credentials or a client id in use
+	Handshakes  uint64 // TLS handshakes that failed
+	Revoked     uint64 // connections closed because their user is gone or has other rights
+	Foreign     uint64 // publishes to what the connection may not speak for
 	QoS2        uint64 // publishes with QoS 2, which end their connection
 	Oversize    uint64 // packets too large to read, which end their connection
 	Dropped     uint64 // connections that did not read their answers
+
+	Unauthorized map[users.Refusal]uint64 // of Refused, why credentials did not let in
 }
 
 // DeviceStatus is what ingest remembers of a device.
@@ -81,6 +89,10 @@ func (s *Service) Status() Status {
 	}
 	for _, a := range s.agents {
 		st.Agents = append(st.Agents, a.snapshot())
+	}
+	if s.deps.Commands != nil {
+		c := s.deps.Commands.Status()
+		st.Commands = &c
 	}
 	return st
 }

@@ -1,181 +1,185 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-
-	"weir/schemas"
 )
 
-// Keys of the bucket.
-const (
-	DefaultKey  = "default"
-	agentPrefix = "agent."
-)
-
-// AgentKey is the key of an agent's own layer.
-func AgentKey(agent string) string { return agentPrefix + agent }
-
-// Language is what the service must know of the language of documents.
-type Language struct {
-	// BuiltIn is the document on which the default is put.
-	BuiltIn []byte
-	// Merge puts a layer on top of a document.
-	Merge func(document, layer []byte) ([]byte, error)
-	// Check makes a whole document of a merged one, or says what is wrong with
-	// it, naming the field.
-	Check func(document []byte) (Whole, error)
-	// Agree says in what the whole document of one agent may not differ from that
-	// of others of the process, naming the field. nil: in nothing.
-	Agree func(others, one []byte) error
-}
-
-// Whole is a valid document.
-type Whole struct {
-	Document []byte  // with every default written out: a later program reads the same in it
-	Lengths  []int64 // sizes and hops of its views, ns; not empty, each > 0
-	NotUntil int64   // event time before which its views are not wanted, Unix ns; 0: as soon as possible
-}
-
-// layer is the last good document of a key.
-type layer struct {
-	revision uint64
-	document []byte // nil: none, or deleted
-}
-
-// effective is what results for one agent.
-type effective struct {
-	revision uint64 // the newest of the layers in it; 0: built in
-	Whole
-}
-
-// report is what an agent reports that has it.
-func (e effective) report() Reported {
-	return Reported{Revision: e.revision, Hash: schemas.Hash(e.Document), Lengths: e.Lengths}
-}
-
-// desired folds the revisions of the bucket into what each agent should have.
+// desired folds the revisions of the bucket into what each agent of a process
+// should have.
 type desired struct {
-	language Language
-	agents   []string
-	layers   map[string]layer     // by key
-	common   effective            // of an agent without a layer
-	agent    map[string]effective // by name; all of them, always valid
+	*layers
+	agents []resident
+	agent  map[string]effective // by name; all of them, always valid
+	behind map[string]error     // agents that stay at an older document than their layers make, and why
 }
 
-// newDesired gives every agent the built-in document.
-func newDesired(agents []string, l Language) (*desired, error) {
-	d := &desired{language: l, agents: agents, layers: map[string]layer{}, agent: map[string]effective{}}
-	builtIn, err := d.combine()
+// resident is an agent of the process.
+type resident struct {
+	name string
+	keys []string // of its layers, lowest first
+}
+
+// newDesired gives every agent the built-in document. place says where an agent
+// stands; nil: each has the default and its own layer only.
+func newDesired(agents []string, place func(agent string) Place, l Language) (*desired, error) {
+	all, err := newLayers(l)
 	if err != nil {
-		return nil, fmt.Errorf("built-in policy: %w", err)
+		return nil, err
 	}
-	d.common = builtIn
-	for _, a := range agents {
-		d.agent[a] = builtIn
+	d := &desired{layers: all, agent: map[string]effective{}, behind: map[string]error{}}
+	for _, name := range agents {
+		var p Place
+		if place != nil {
+			p = place(name)
+		}
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("place of agent %s: %w", name, err)
+		}
+		d.agents = append(d.agents, resident{name, p.LayersOf(name)})
+		d.agent[name] = all.common
 	}
 	return d, nil
 }
 
-// errForeignAgent says that a key is for an agent that runs elsewhere.
-var errForeignAgent = errors.New("no agent of that name runs in this process")
+// errForeign says that a key concerns agents that run elsewhere.
+var errForeign = errors.New("it concerns no agent of this process")
 
 // put takes the next revision of a key; a nil document deletes it. It returns
-// the agents that should have another document now, and what was refused.
+// the agents that should have another document now, and what was refused: the
+// layer itself, or that it goes with other layers of an agent.
 func (d *desired) put(key string, revision uint64, document []byte) (changed []string, err error) {
-	next := layer{revision: revision, document: document}
-	agent, isAgent := strings.CutPrefix(key, agentPrefix)
-	switch {
-	case key == DefaultKey:
-		return d.putDefault(next)
-	case !isAgent:
-		return nil, fmt.Errorf("key %s is unknown: use %s or %sNAME", key, DefaultKey, agentPrefix)
-	case !slices.Contains(d.agents, agent):
-		return nil, fmt.Errorf("key %s: %w", key, errForeignAgent)
+	if CheckKey(key) == nil && !d.concerns(key) {
+		return nil, fmt.Errorf("key %s: %w", key, errForeign)
 	}
-	e, err := d.combine(d.layers[DefaultKey], next)
-	if err == nil {
-		err = d.agreed(agent, e)
+	if err := d.layers.put(key, layer{revision, document}); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("key %s revision %d: %w", key, revision, err)
-	}
-	d.layers[key] = next
-	return d.adopt(agent, e), nil
+	return d.settle(key)
 }
 
-// putDefault takes a default that is valid by itself. An agent whose own layer
-// does not go with it stays as it is.
-func (d *desired) putDefault(next layer) (changed []string, err error) {
-	common, err := d.combine(next)
-	if err != nil {
-		return nil, fmt.Errorf("key %s revision %d: %w", DefaultKey, next.revision, err)
-	}
-	d.common, d.layers[DefaultKey] = common, next
-	var errs []error
-	for _, agent := range d.agents {
-		e, err := d.combine(next, d.layers[AgentKey(agent)])
-		if err == nil {
-			err = d.agree(common, e)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("key %s revision %d below %s: %w", DefaultKey, next.revision, AgentKey(agent), err))
-			continue
-		}
-		changed = append(changed, d.adopt(agent, e)...)
-	}
-	return changed, errors.Join(errs...)
+func (d *desired) concerns(key string) bool {
+	return slices.ContainsFunc(d.agents, func(a resident) bool { return slices.Contains(a.keys, key) })
 }
 
-// agreed checks a document of one agent against the common one and those of
-// other agents that have a layer of their own. One that does not go with the
-// common document itself, because that is newer, is no measure.
-func (d *desired) agreed(agent string, e effective) error {
-	if err := d.agree(d.common, e); err != nil {
-		return err
-	}
-	for _, other := range d.agents {
-		if other == agent || d.layers[AgentKey(other)].document == nil || d.agree(d.common, d.agent[other]) != nil {
-			continue
-		}
-		if err := d.agree(d.agent[other], e); err != nil {
-			return fmt.Errorf("it goes with %s, but not with %s: %w", DefaultKey, AgentKey(other), err)
+// settle gives the agents below a key, and those that are behind, what their
+// layers make. Who cannot have it stays as it is.
+func (d *desired) settle(key string) (changed []string, err error) {
+	var below []resident
+	for _, a := range d.agents {
+		if slices.Contains(a.keys, key) || d.behind[a.name] != nil {
+			below = append(below, a)
 		}
 	}
+	made := d.make(below)
+	for _, a := range below {
+		if d.behind[a.name] == nil && d.adopt(a.name, made[a.name]) {
+			changed = append(changed, a.name)
+		}
+	}
+	return changed, d.problems(key, below)
+}
+
+// make combines the layers of some agents and says which of them stay behind.
+func (d *desired) make(below []resident) map[string]effective {
+	type result struct {
+		effective
+		err error
+	}
+	made, results := map[string]effective{}, map[string]result{} // by agent; by keys, as most agents share them
+	for _, a := range below {
+		keys := d.present(a.keys)
+		r, known := results[strings.Join(keys, " ")]
+		if !known {
+			r.effective, r.err = d.chain(keys)
+			results[strings.Join(keys, " ")] = r
+		}
+		made[a.name] = r.effective
+		d.stay(a.name, r.err)
+	}
+	others := d.settled(below)
+	for _, a := range below {
+		if d.behind[a.name] == nil {
+			d.stay(a.name, others.take(a.name, made[a.name], d.agree))
+		}
+	}
+	return made
+}
+
+// stay marks an agent as behind, or not.
+func (d *desired) stay(agent string, why error) {
+	delete(d.behind, agent)
+	if why != nil {
+		d.behind[agent] = why
+	}
+}
+
+// present are those of some keys that have a document, or had one.
+func (d *desired) present(keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { _, is := d.good[k]; return !is })
+}
+
+// company are documents in force that differ in what they share, by that, each
+// with an agent that has it.
+type company map[string]companion
+
+type companion struct {
+	agent string
+	effective
+}
+
+// settled are the documents of the agents that are not about to change. One that
+// does not go with the common one, because that is newer, is no measure.
+func (d *desired) settled(below []resident) company {
+	changing := map[string]bool{}
+	for _, a := range below {
+		changing[a.name] = d.behind[a.name] == nil
+	}
+	all := company{}
+	for _, a := range d.agents {
+		e := d.agent[a.name]
+		if _, known := all[e.shared()]; !known && !changing[a.name] && d.agree(d.common, e) == nil {
+			all[e.shared()] = companion{a.name, e}
+		}
+	}
+	return all
+}
+
+// take adds an agent's document if it goes with all others.
+func (c company) take(agent string, e effective, agree func(others, one effective) error) error {
+	if _, known := c[e.shared()]; known {
+		return nil
+	}
+	for _, other := range slices.SortedFunc(maps.Values(c), func(a, b companion) int { return strings.Compare(a.agent, b.agent) }) {
+		if err := agree(other.effective, e); err != nil {
+			return fmt.Errorf("agent %s would differ from agent %s: %w", agent, other.agent, err)
+		}
+	}
+	c[e.shared()] = companion{agent, e}
 	return nil
 }
 
-func (d *desired) agree(others, one effective) error {
-	if d.language.Agree == nil || bytes.Equal(others.Document, one.Document) {
-		return nil
-	}
-	return d.language.Agree(others.Document, one.Document)
+// adopt takes over an agent's document and reports whether that is news.
+func (d *desired) adopt(agent string, e effective) bool {
+	news := !d.agent[agent].same(e)
+	d.agent[agent] = e
+	return news
 }
 
-// combine makes a whole document of the built-in one and layers, lowest first.
-func (d *desired) combine(layers ...layer) (e effective, err error) {
-	document := d.language.BuiltIn
-	for _, l := range layers {
-		e.revision = max(e.revision, l.revision)
-		if l.document == nil {
+// problems says which layers do not go with a key's newest one, each once.
+func (d *desired) problems(key string, below []resident) error {
+	var all []error
+	said := map[string]bool{}
+	for _, a := range below {
+		why := d.behind[a.name]
+		if why == nil || !slices.Contains(a.keys, key) || said[why.Error()] {
 			continue
 		}
-		if document, err = d.language.Merge(document, l.document); err != nil {
-			return e, err
-		}
+		said[why.Error()] = true
+		all = append(all, fmt.Errorf("key %s revision %d: %w", key, d.good[key].revision, why))
 	}
-	e.Whole, err = d.language.Check(document)
-	return e, err
-}
-
-// adopt takes over an agent's document and names the agent if that is news.
-func (d *desired) adopt(agent string, e effective) []string {
-	if old := d.agent[agent]; e.revision == old.revision && bytes.Equal(e.Document, old.Document) {
-		return nil
-	}
-	d.agent[agent] = e
-	return []string{agent}
+	return few(all)
 }

@@ -38,7 +38,9 @@ var ErrRefused = errors.New("document refused")
 
 // Config is fixed for the life of a Service.
 type Config struct {
-	Agents   []string // of this process
+	Agents []string // of this process, at least one
+	// Place says where an agent stands. nil: its layers are the default and its own.
+	Place    func(agent string) Place
 	Language Language
 }
 
@@ -52,22 +54,20 @@ type Service struct {
 	desired  *desired
 	reported map[string]*Reported
 	state    *bus.Bucket
-	invalid  atomic.Uint64
+	invalid  uint64
 	status   atomic.Pointer[Status]
-}
-
-// Status answers schemas.Ask("policy", "status"), as JSON.
-type Status struct {
-	Invalid uint64              `json:"invalid"` // documents refused since the start
-	Agents  map[string]Reported `json:"agents"`
 }
 
 // New makes a service that does nothing until Run.
 func New(cfg Config, b *bus.Bus, apply Apply, log *slog.Logger) (*Service, error) {
-	if len(cfg.Agents) == 0 || cfg.Language.Merge == nil || cfg.Language.Check == nil || apply == nil {
-		return nil, errors.New("configure policy: it needs agents, a language and somebody who applies")
+	if len(cfg.Agents) == 0 || apply == nil {
+		return nil, errors.New("configure policy: it needs agents and somebody who applies")
 	}
-	d, err := newDesired(cfg.Agents, cfg.Language)
+	err := cfg.Language.check()
+	var d *desired
+	if err == nil {
+		d, err = newDesired(cfg.Agents, cfg.Place, cfg.Language)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("configure policy: %w", err)
 	}
@@ -79,12 +79,16 @@ func New(cfg Config, b *bus.Bus, apply Apply, log *slog.Logger) (*Service, error
 
 // Run applies what the bucket holds, then every change, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	s.publish()
 	documents, err := s.bus.Bucket(ctx, schemas.BucketPolicy, History)
 	if err == nil {
 		s.state, err = s.bus.Bucket(ctx, bucketState, stateHistory)
 	}
 	if err == nil {
 		err = s.recall(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -126,22 +130,22 @@ func (s *Service) watch(ctx context.Context, documents *bus.Bucket) error {
 func (s *Service) put(e bus.Entry, live bool) (changed []string) {
 	changed, err := s.desired.put(e.Key, e.Revision, e.Value)
 	switch {
-	case errors.Is(err, errForeignAgent):
+	case errors.Is(err, errForeign):
 		s.log.Info("policy document not for this process", "key", e.Key, "revision", e.Revision)
 	case err != nil:
 		s.refuse(err, live)
+	}
+	if live {
+		s.publish()
 	}
 	return changed
 }
 
 func (s *Service) refuse(err error, live bool) {
-	if !live {
-		s.log.Info("policy document refused earlier", "err", err)
-		return
+	if live {
+		s.invalid++
 	}
-	s.invalid.Add(1)
-	s.publish()
-	s.log.Error("policy document refused, the last good one stays", "err", err)
+	logRefusal(s.log, err, live)
 }
 
 // hand gives agents the documents that they should have. One that is refused is
@@ -161,6 +165,7 @@ func (s *Service) hand(ctx context.Context, agents []string, live bool) error {
 	switch {
 	case live && errors.Is(err, ErrRefused):
 		s.refuse(err, true)
+		s.publish()
 		return nil
 	case err != nil && ctx.Err() != nil:
 		return nil
@@ -231,16 +236,14 @@ func stateKey(agent string) string { return "policy." + agent }
 
 // publish makes the status that questions are answered with.
 func (s *Service) publish() {
-	st := &Status{Invalid: s.invalid.Load(), Agents: map[string]Reported{}}
+	st := s.desired.status(s.invalid)
+	for a, why := range s.desired.behind {
+		st.Behind[a] = why.Error()
+	}
 	for a, r := range s.reported {
 		st.Agents[a] = *r
 	}
 	s.status.Store(st)
 }
 
-func (s *Service) answer(context.Context, []byte) (any, error) {
-	if st := s.status.Load(); st != nil {
-		return st, nil
-	}
-	return &Status{Agents: map[string]Reported{}}, nil
-}
+func (s *Service) answer(context.Context, []byte) (any, error) { return s.status.Load(), nil }

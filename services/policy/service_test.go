@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ type lab struct {
 	bucket  *bus.Bucket
 	applied chan []Change
 	refuse  atomic.Bool // what is applied is not accepted
+	place   func(agent string) Place
+	ended   chan error
 	stop    func() error
 }
 
@@ -48,14 +51,14 @@ func (l *lab) startServer() {
 func (l *lab) start() {
 	l.t.Helper()
 	l.applied = make(chan []Change, 10)
-	s, err := New(Config{Agents: []string{"a", "b"}, Language: numbers}, l.server.Bus, l.apply, slog.New(slog.DiscardHandler))
+	s, err := New(Config{Agents: []string{"a", "b"}, Place: l.place, Language: numbers}, l.server.Bus, l.apply, slog.New(slog.DiscardHandler))
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	l.stop = func() error { cancel(); return <-ended }
+	l.ended = make(chan error, 1)
+	go func() { l.ended <- s.Run(ctx) }()
+	l.stop = func() error { cancel(); return <-l.ended }
 	l.t.Cleanup(cancel)
 }
 
@@ -133,7 +136,7 @@ func TestServiceAppliesChangesAndRefusesInvalidOnes(t *testing.T) {
 		t.Errorf("applied %+v after %+v", third[0], second[0])
 	}
 	l.status(func(s Status) bool {
-		return s.Invalid == 1 && s.Agents["a"].Revision == 3 && s.Agents["b"].Revision == 4
+		return s.Invalid == 1 && s.Agents["a"].Revision == 3 && s.Agents["b"].Revision == 4 && len(s.Refused) == 0
 	})
 	if err := l.stop(); err != nil {
 		t.Error(err)
@@ -160,7 +163,27 @@ func TestLastGoodDocumentSurvivesRestart(t *testing.T) {
 	if again[0].Config.From != before.From {
 		t.Errorf("it held from %d and now from %d", before.From, again[0].Config.From)
 	}
-	l.status(func(s Status) bool { return s.Invalid == 0 })
+	l.status(func(s Status) bool { return s.Invalid == 0 && s.Refused["default"].Revision == 3 })
+	l.put("agent.a", `{"cap":2000000000}`)
+	l.status(func(s Status) bool {
+		return s.Invalid == 1 && strings.Contains(s.Refused["agent.a"].Why, "size: 2000000000")
+	})
+}
+
+// TestLayersThatDoNotGoTogether are told in the status until they do.
+func TestLayersThatDoNotGoTogether(t *testing.T) {
+	l := newLab(t)
+	l.put("region.r", `{"size":2000000000}`)
+	l.place = places
+	l.start()
+	expect(t, l.next(), 2, 1, `{"size":2000000000}`)
+	l.put("agent.b", `{"cap":2000000000}`)
+	l.status(func(s Status) bool {
+		return s.Invalid == 1 && len(s.Refused) == 0 && strings.HasPrefix(s.Behind["b"], "region.r < agent.b: size: 2000000000")
+	})
+	l.put("region.r", `{"size":3000000000}`)
+	expect(t, l.next(), 2, 3, `{"size":3000000000}`)
+	l.status(func(s Status) bool { return s.Invalid == 1 && len(s.Behind) == 0 && s.Agents["b"].Revision == 3 })
 }
 
 func TestRefusedByWhoAppliesIt(t *testing.T) {
@@ -181,7 +204,7 @@ func TestRefusedAtTheStart(t *testing.T) {
 	l.refuse.Store(true)
 	l.start()
 	l.next()
-	if err := l.stop(); !errors.Is(err, ErrRefused) {
+	if err := <-l.ended; !errors.Is(err, ErrRefused) {
 		t.Errorf("ended with %v", err)
 	}
 }

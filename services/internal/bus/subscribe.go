@@ -30,6 +30,9 @@ func (r Request) WantsReply() bool {
 	return slices.ContainsFunc(inboxes, func(prefix string) bool { return strings.HasPrefix(r.msg.Reply, prefix) })
 }
 
+// Header is a header of the message; empty: it has none of that name.
+func (r Request) Header(name string) string { return r.msg.Header.Get(name) }
+
 // Reply answers, with an optional header (key, value, key, value …).
 func (r Request) Reply(data []byte, header ...string) error {
 	if !r.WantsReply() {
