@@ -14,19 +14,23 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"weir/schemas"
 )
 
-// Product is one data folder and, most of the time, a weir up on it. One
-// goroutine starts and stops it; questions may be asked by others too.
+// Product is one data folder and, most of the time, a weir up, agent or gateway
+// on it. One goroutine starts and stops it; questions may be asked by others too.
 type Product struct {
 	Folder string // the data folder
 	Dir    string // holds the data folder and the log; scratch space for the test
 	HTTP   string // addresses are host:port, the same in every life
 	NATS   string
-	MQTT   string
+	MQTT   string // empty: a gateway
+	Leaf   string // of a gateway
 
 	tb     testing.TB
 	weir   Binary
+	role   []string // the command and what it always gets
 	args   []string // beside those of always
 	client *http.Client
 	log    *os.File
@@ -59,8 +63,36 @@ func Start(tb testing.TB, weir Binary, args ...string) *Product {
 	return p
 }
 
-// New prepares a product and starts nothing.
+// New prepares a weir up and starts nothing.
 func New(tb testing.TB, weir Binary, args ...string) *Product {
+	tb.Helper()
+	p := prepare(tb, weir, []string{"up", "--devices", "0"}, args)
+	p.MQTT = freeAddress(tb)
+	return p
+}
+
+// NewAgent prepares a weir agent and starts nothing.
+func NewAgent(tb testing.TB, weir Binary, name, region string, args ...string) *Product {
+	tb.Helper()
+	p := prepare(tb, weir, []string{"agent", "--name", name, "--region", region}, args)
+	p.MQTT = freeAddress(tb)
+	return p
+}
+
+// NewGateway prepares a weir gateway and starts nothing. The region "center" is
+// the center.
+func NewGateway(tb testing.TB, weir Binary, region string, args ...string) *Product {
+	tb.Helper()
+	tier := "region"
+	if region == schemas.Center {
+		tier = schemas.Center
+	}
+	p := prepare(tb, weir, []string{"gateway", "--tier", tier, "--name", region}, args)
+	p.Leaf = freeAddress(tb)
+	return p
+}
+
+func prepare(tb testing.TB, weir Binary, role, args []string) *Product {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "weir-lab-")
 	if err != nil {
@@ -72,14 +104,14 @@ func New(tb testing.TB, weir Binary, args ...string) *Product {
 	}
 	p := &Product{
 		Folder: filepath.Join(dir, "data"), Dir: dir,
-		HTTP: freeAddress(tb), NATS: freeAddress(tb), MQTT: freeAddress(tb),
-		tb: tb, weir: weir, args: args, log: log, client: &http.Client{Timeout: 30 * time.Second},
+		HTTP: freeAddress(tb), NATS: freeAddress(tb),
+		tb: tb, weir: weir, role: role, args: args, log: log, client: &http.Client{Timeout: 30 * time.Second},
 	}
 	tb.Cleanup(p.end)
 	return p
 }
 
-// Flags sets the further flags of weir up for the lives to come, in the place of
+// Flags sets the further flags for the lives to come, in the place of
 // those that New or Start were given.
 func (p *Product) Flags(args ...string) { p.args = args }
 
@@ -104,9 +136,14 @@ func (p *Product) Launch() {
 	if p.Running() {
 		p.tb.Fatalf("launch the product: it runs, as process %d", p.life.cmd.Process.Pid)
 	}
-	cmd := p.command(slices.Concat([]string{
-		"up", "--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--devices", "0",
-	}, p.args)...)
+	listeners := []string{"--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS}
+	if p.MQTT != "" {
+		listeners = append(listeners, "--mqtt", p.MQTT)
+	}
+	if p.Leaf != "" {
+		listeners = append(listeners, "--leaf", p.Leaf)
+	}
+	cmd := p.command(slices.Concat(p.role, listeners, p.args)...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	begun := time.Now()
 	ended, err := spawn(cmd)
@@ -252,3 +289,6 @@ func (p *Product) LogTail(lines int) string {
 	all := strings.SplitAfter(strings.TrimRight(string(data), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
+
+// String is what the product is: its command.
+func (p *Product) String() string { return "weir " + strings.Join(p.role, " ") }

@@ -1,6 +1,8 @@
 package aggregator
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"weir/schemas"
@@ -14,16 +16,27 @@ func (f *Fold) report(wall int64) schemas.AgentLedger {
 	if f.wall > 0 {
 		l.Lag = max(0, float64(wall-f.wall)/1e9)
 	}
-	for _, t := range f.tenants {
-		if t.open > 0 {
-			l.Flight = append(l.Flight, schemas.Total{Tenant: t.name, Signal: schemas.Metrics, Outcome: schemas.OpenYet, N: t.open})
-		}
-	}
+	l.Flight = append(l.Flight, f.open()...)
 	for _, d := range f.devices {
 		l.Series += len(d.series)
 	}
 	return l
 }
+
+// open are the records counted that are in no emitted revision of the default
+// view yet, by tenant.
+func (a *accounts) open() (rows []schemas.Total) {
+	for _, name := range slices.Sorted(maps.Keys(a.tenants)) {
+		if n := a.tenants[name].open; n > 0 {
+			rows = append(rows, schemas.Total{Tenant: name, Signal: schemas.Metrics, Outcome: schemas.OpenYet, N: n})
+		}
+	}
+	return rows
+}
+
+// totals are what a commit says of the ledger: what is open stands behind what is
+// cumulative.
+func (a *accounts) totals() []schemas.Total { return append(a.rows(), a.open()...) }
 
 // outcomes are the totals without what arrived, which the door counts by itself.
 func (f *Fold) outcomes() []schemas.Total {

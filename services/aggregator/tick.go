@@ -200,7 +200,7 @@ func (f *Fold) emitEarly() {
 // results are what the tick has for a commit. Every view in force is reported,
 // so that the tier above knows how far it may go.
 func (f *Fold) results() *fold.Results {
-	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.revision(), Early: f.early, Totals: f.rows(), Holes: f.holes}
+	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.revision(), Early: f.early, Totals: f.totals(), Holes: f.holes}
 	f.out.Into(r)
 	for i := range f.newest().Views {
 		f.viewState(&f.newest().Views[i])

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"container/heap"
+	"slices"
 
 	"weir/schemas"
 	"weir/services/internal/fold"
@@ -46,16 +47,18 @@ func (f *Fold) reach(v *view) bool {
 	first := true
 	v.Publish = false
 	for _, name := range f.names {
-		p := f.producers[name].progress[v.View]
-		v.Publish = v.Publish || p != nil && p.Publish
-		if p == nil || !counts(p, newest) {
+		p := f.producers[name]
+		row := p.view(v.View)
+		v.Publish = v.Publish || row != nil && row.Publish
+		if row == nil || !counts(row, newest) {
 			continue
 		}
-		if first || p.OnTimeThrough < onTime {
-			onTime = p.OnTimeThrough
+		through := p.finalThrough(v.View)
+		if first || row.OnTimeThrough < onTime {
+			onTime = row.OnTimeThrough
 		}
-		if first || p.FinalThrough < final {
-			final = p.FinalThrough
+		if first || through < final {
+			final = through
 		}
 		first = false
 	}
@@ -67,8 +70,8 @@ func (f *Fold) reach(v *view) bool {
 func (f *Fold) newest(v *view) int64 {
 	newest := int64(never)
 	for _, name := range f.names {
-		if p := f.producers[name].progress[v.View]; p != nil {
-			newest = max(newest, p.OnTimeThrough)
+		if row := f.producers[name].view(v.View); row != nil {
+			newest = max(newest, row.OnTimeThrough)
 		}
 	}
 	return newest
@@ -76,8 +79,8 @@ func (f *Fold) newest(v *view) int64 {
 
 // counts reports whether a producer holds windows back: it has had records, and
 // is not further behind than the hold time.
-func counts(p *progress, newest int64) bool {
-	return p.OnTimeThrough != never && newest-p.OnTimeThrough <= hold
+func counts(row *schemas.Progress, newest int64) bool {
+	return row.OnTimeThrough != never && newest-row.OnTimeThrough <= hold
 }
 
 // close ends the windows that the view's final_through has passed; those with
@@ -96,7 +99,7 @@ func (f *Fold) close(v *view) {
 // end puts out the last revision of a window, if it says anything new, and
 // forgets it.
 func (f *Fold) end(v *view, m *merged) {
-	if m.changed || m.held || !m.out || v.late {
+	if m.changed || m.held || !m.out || v.late || f.lacking(v, m) {
 		f.emit(v, m, schemas.FinalTiming)
 	}
 	if f.publishes(v, m) {
@@ -104,6 +107,14 @@ func (f *Fold) end(v *view, m *merged) {
 	}
 	m.gone = true
 	delete(f.windows, m.key)
+}
+
+// lacking reports whether a window of no single device may lack records of a
+// producer whose entries are missing, so that its last revision names it.
+func (f *Fold) lacking(v *view, m *merged) bool {
+	return !v.byDevice && slices.ContainsFunc(f.names, func(name string) bool {
+		return f.producers[name].owes && f.producers[name].misses(&m.parts[0].Window, f.now)
+	})
 }
 
 // first puts out windows whose end every producer that counts has passed.
@@ -167,7 +178,7 @@ func (f *Fold) emit(v *view, m *merged, t schemas.Timing) {
 	m.rev++
 	w.FirstN, w.Revision, w.Timing = m.firstN, m.rev, t
 	if !v.byDevice && !v.late {
-		f.nameMissing(v, &w)
+		f.nameMissing(&w)
 	}
 	if !v.late {
 		v.Emitted += w.Count - m.emitted
@@ -177,11 +188,11 @@ func (f *Fold) emit(v *view, m *merged, t schemas.Timing) {
 	f.out.Put(w, !f.goesUp(v), func(n uint64) { m.firstN = n })
 }
 
-// nameMissing names the producers that have not passed the window's end.
-func (f *Fold) nameMissing(v *view, w *schemas.Window) {
+// nameMissing names the producers that have not passed the window's end, or of
+// which entries are missing that may be in it.
+func (f *Fold) nameMissing(w *schemas.Window) {
 	for _, name := range f.names {
-		p := f.producers[name].progress[v.View]
-		if p != nil && p.OnTimeThrough != never && p.OnTimeThrough < w.End && len(w.Missing) < schemas.MaxMissing {
+		if len(w.Missing) < schemas.MaxMissing && f.producers[name].misses(w, f.now) {
 			w.Missing = append(w.Missing, name)
 		}
 	}

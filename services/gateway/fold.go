@@ -32,19 +32,25 @@ type Fold struct {
 	config    uint64
 	entries   uint64 // applied
 	repeats   uint64
+	damaged   uint64 // messages that cannot be unpacked or decoded, or are not what their subject says
 	producers map[string]*producer
 	names     []string // of the producers, sorted
 	views     []*view  // in order of first sight
 	windows   map[string]*merged
 
 	flushes uint64    // since the state was made or restored
-	touched []*merged // by the commit that has just ended
+	touched []*merged // by what has just become whole or final
 	dirty   []*merged // came out, have changed, and wait for the next second
 	holds   []*merged // to be held at the end of this flush
 	ended   []*merged // in this flush, of views that are published here
 	dec     schemas.CommitDecoder
 	out     fold.Collector
-	emits   map[string]uint64 // revisions by view/timing, since this process started
+	spare   *run // to use again
+
+	inbox  bool // producers keep what is not applied, and bring it again
+	unpack func(dst, src []byte) ([]byte, error)
+	plain  []byte            // what was unpacked last
+	emits  map[string]uint64 // revisions by view/timing, since this process started
 }
 
 // view is one view at this gateway.
@@ -56,47 +62,113 @@ type view struct {
 	closing  []*merged // not final yet, a heap by end; held ones have left it
 }
 
-// NewFold makes the core of a partition.
+// NewFold makes the core of a partition that reads the outbox below.
 func NewFold(producer string, tier schemas.Tier) *Fold {
 	f := &Fold{producer: producer, tier: tier, emits: map[string]uint64{}}
 	f.reset()
 	return f
 }
 
+// NewInboxFold makes the core of a partition that reads what forwarders have
+// brought. unpack appends the entry in src to dst and bounds it; nil: messages
+// are entries.
+func NewInboxFold(producer string, tier schemas.Tier, unpack func(dst, src []byte) ([]byte, error)) *Fold {
+	f := NewFold(producer, tier)
+	f.inbox, f.unpack = true, unpack
+	return f
+}
+
 func (f *Fold) reset() {
 	*f = Fold{
 		producer: f.producer, tier: f.tier, emits: f.emits, now: never, second: never,
-		producers: map[string]*producer{}, windows: map[string]*merged{},
+		producers: map[string]*producer{}, windows: map[string]*merged{}, inbox: f.inbox, unpack: f.unpack,
 	}
 }
 
-// Apply folds one entry of one producer.
+// Apply folds one entry of one producer. Entries may come in any order.
 func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	name, kind, ok := schemas.SourceOf(m.Subject)
 	if !ok || kind != schemas.KindCommit {
 		return nil, nil
 	}
-	c, err := f.dec.Decode(m.Data, schemas.WithWindows)
-	if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) {
-		return nil, fmt.Errorf("commit of %s at %d: %w", name, m.Seq, err)
-	}
-	if err != nil {
-		return nil, nil // damaged: its number is a debt of its producer
+	c, err := f.read(name, m)
+	if c == nil {
+		return nil, err
 	}
 	p := f.find(name)
-	if !p.space(c.Epoch).add(c.N) {
+	s := p.space(c.Epoch)
+	if s == nil || s.retired {
+		f.repeats++
+		return nil, nil
+	}
+	st := s.add(c.N)
+	if st == nil {
 		f.repeats++
 		return nil, nil
 	}
 	f.entries++
-	for i := range c.Windows {
-		f.apply(p, &c.Windows[i])
-	}
-	if !c.End {
+	f.touched = f.touched[:0]
+	ended := f.enter(p, s, st, c)
+	p.account()
+	st.settle(f.finish)
+	if !ended && len(f.touched) == 0 {
 		return nil, nil
 	}
-	f.progress(p, c)
 	return f.flush(), nil
+}
+
+// read is the entry in a message of a producer; nil: there is none. What cannot
+// be read is a debt of its producer.
+func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) {
+	data := m.Data
+	if f.unpack != nil {
+		f.plain, err = f.unpack(f.plain[:0], data)
+		data = f.plain
+	}
+	if err == nil {
+		c, err = f.dec.Decode(data, schemas.WithWindows)
+	}
+	if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) && !f.inbox {
+		return nil, fmt.Errorf("commit of %s at %d: %w", name, m.Seq, err)
+	}
+	if err != nil || c.Producer != name || c.RunFirst == 0 || c.RunFirst > c.N || c.N >= math.MaxInt64 {
+		f.damaged++
+		return nil, nil
+	}
+	return c, nil
+}
+
+// enter applies an entry that is new. It reports whether nothing is missing of
+// its commit now.
+func (f *Fold) enter(p *producer, s *space, st *stretch, c *schemas.Commit) (whole bool) {
+	r := f.runOf(s, c.RunFirst)
+	for i := range c.Windows {
+		f.apply(s, r, c.N, &c.Windows[i])
+	}
+	s.anchor(c.N, f.finish)
+	if c.End {
+		r.end = headingOf(c)
+		st.note(r.end)
+	}
+	if r.end == nil || r.first < st.from || r.end.n > st.to {
+		return false
+	}
+	f.take(p, s, r)
+	return true
+}
+
+// runOf is the commit that begins with an entry.
+func (f *Fold) runOf(s *space, first uint64) *run {
+	r := s.runs[first]
+	if r == nil {
+		if r = f.spare; r == nil {
+			r = new(run)
+		}
+		f.spare = nil
+		*r = run{first: first, fresh: r.fresh[:0]}
+		s.runs[first] = r
+	}
+	return r
 }
 
 func (f *Fold) find(name string) *producer {
@@ -110,8 +182,8 @@ func (f *Fold) find(name string) *producer {
 	return p
 }
 
-// apply puts one revision in the place of the one before it.
-func (f *Fold) apply(p *producer, w *schemas.Window) {
+// apply puts one revision of entry n in the place of the one before it.
+func (f *Fold) apply(s *space, r *run, n uint64, w *schemas.Window) {
 	k := windowKey(w)
 	m := f.windows[k]
 	if m == nil {
@@ -127,7 +199,7 @@ func (f *Fold) apply(p *producer, w *schemas.Window) {
 		return // an older revision that came later
 	}
 	if v := f.viewOf(w); !v.late {
-		p.view(w.View).coming += w.Count - old.Count
+		s.counted[w.View] += w.Count - old.Count
 	}
 	sketch := append(old.Sketch[:0], w.Sketch...)
 	old.Window = *w
@@ -136,10 +208,10 @@ func (f *Fold) apply(p *producer, w *schemas.Window) {
 		f.register(m)
 	}
 	m.changed = true
-	if !old.fresh {
-		old.fresh = true
-		p.fresh = append(p.fresh, old)
+	if !old.fresh || old.run != r.first {
+		r.fresh = append(r.fresh, old)
 	}
+	old.fresh, old.run, old.at = true, r.first, n
 }
 
 // register puts a new window where its end is watched.
@@ -173,54 +245,83 @@ func (f *Fold) viewNamed(name string) *view {
 	return v
 }
 
-// progress takes what the end of a run says: how far its producer is, and which
-// of its parts are final.
-func (f *Fold) progress(p *producer, c *schemas.Commit) {
-	p.time, p.wall, p.totals, p.config = c.Time, c.Wall, c.Totals, c.ConfigRev
-	if c.Time > f.now {
-		f.now, f.wall = c.Time, c.Wall
+// take takes what a commit says of which nothing is missing any more: which of
+// its parts are final and, if it is the newest, how far its producer is.
+func (f *Fold) take(p *producer, s *space, r *run) {
+	delete(s.runs, r.first)
+	for _, part := range r.fresh {
+		if part.fresh && part.run == r.first { // else a newer revision is on its way
+			f.settle(s, part, r.end)
+		}
 	}
-	f.config = max(f.config, c.ConfigRev)
-	for _, row := range c.Views {
-		p.view(row.View).Progress = row
-		v := f.viewNamed(row.View)
-		v.Size, v.Uplink = row.Size, row.Uplink
+	if s.newest != nil && r.end.n < s.newest.n {
+		r.end.totals = nil
+	} else {
+		if s.newest != nil {
+			s.newest.totals = nil
+		}
+		s.newest = r.end
+		f.progress(p, s)
 	}
-	f.touched = f.touched[:0]
-	for _, part := range p.fresh {
-		f.settle(p, part)
-		part.fresh = false
-		f.touched = append(f.touched, part.of)
+	s.judge(f.tier)
+	clear(r.fresh)
+	f.spare = r
+}
+
+// settle classes a part of a commit that is whole.
+func (f *Fold) settle(s *space, part *part, end *heading) {
+	part.fresh = false
+	part.held = part.End <= end.through(part.View)
+	f.touched = append(f.touched, part.of)
+	s.place(part, f.finish)
+}
+
+// finish makes a part final.
+func (f *Fold) finish(p *part) {
+	p.final = true
+	f.touched = append(f.touched, p.of)
+}
+
+// progress takes how far a producer is.
+func (f *Fold) progress(p *producer, s *space) {
+	h := s.newest
+	if h.time > f.now {
+		f.now, f.wall = h.time, h.wall
 	}
-	p.fresh = p.fresh[:0]
-	for _, v := range p.progress {
-		v.applied, v.coming = v.applied+v.coming, 0
-		f.finish(v)
+	f.config = max(f.config, h.config)
+	p.choose()
+	if p.current != s {
+		return
+	}
+	for i := range h.views {
+		v := f.viewNamed(h.views[i].View)
+		v.Size, v.Uplink = h.views[i].Size, h.views[i].Uplink
+	}
+	for _, old := range p.spaces {
+		if old.newest != nil && old.newest.time < h.time-day {
+			f.retire(p, old)
+		}
 	}
 }
 
-// settle classes a part of the run that has just ended.
-func (f *Fold) settle(p *producer, part *part) {
-	v := p.view(part.View)
-	switch {
-	case part.Timing == schemas.FinalTiming:
-		part.final = true
-	case part.End <= v.FinalThrough:
-		part.held = true
-	case !part.queued:
-		part.queued = true
-		heap.Push((*byEnd)(&v.open), part)
+// retire gives up an epoch after which another one has gone on for a day: nobody
+// revises its parts any more.
+func (f *Fold) retire(p *producer, s *space) {
+	if s.retired {
+		return
 	}
-}
-
-// finish makes the parts final that the producer's final_through has passed.
-func (f *Fold) finish(v *progress) {
-	for len(v.open) > 0 && v.open[0].End <= v.FinalThrough {
-		p := heap.Pop((*byEnd)(&v.open)).(*part)
-		p.queued = false
-		if !p.held {
-			p.final = true
-			f.touched = append(f.touched, p.of)
+	s.retired = true
+	clear(s.runs)
+	clear(s.floating)
+	for _, st := range s.stretches {
+		st.open, st.finals = nil, nil
+	}
+	for _, m := range f.windows {
+		for _, part := range m.parts {
+			if part.Contributor == p.name && p.spaces[part.Epoch] == s && !part.final {
+				part.fresh = false
+				f.finish(part)
+			}
 		}
 	}
 }

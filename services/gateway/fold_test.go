@@ -18,8 +18,7 @@ import (
 type agentScript struct {
 	name    string
 	entries [][]byte
-	latest  map[string]schemas.Window // by view, key, start and part
-	emitted map[string]uint64
+	latest  map[string]schemas.Window // by view, key, start, epoch and part
 }
 
 // subject is the outbox of an agent or a partition.
@@ -36,14 +35,21 @@ const second = 1_000_000_000
 // are revised, become final by final_through or explicitly, and come again as
 // new parts.
 func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
-	a := &agentScript{name: name, latest: map[string]schemas.Window{}, emitted: map[string]uint64{}}
+	a := &agentScript{name: name, latest: map[string]schemas.Window{}}
+	a.play(t, epoch, 0)
+	return a
+}
+
+// play adds the commits of an epoch, whose final_through begins at a time.
+func (a *agentScript) play(t *rapid.T, epoch byte, through int64) int64 {
 	type open struct {
 		w    schemas.Window
 		held bool
 	}
 	windows := map[string]*open{}
+	emitted := map[string]uint64{}
 	var enc schemas.CommitEncoder
-	through := int64(0)
+	name := a.name
 	ids := uint64(epoch) << 32
 	n := uint64(0)
 	for range rapid.IntRange(1, 25).Draw(t, "commits") {
@@ -80,8 +86,8 @@ func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
 					o.w.Timing = schemas.FinalTiming
 				}
 			}
-			a.emitted[view] += o.w.Count - a.latest[fmt.Sprint(k, o.w.FirstN)].Count
-			a.latest[fmt.Sprint(k, o.w.FirstN)] = o.w
+			emitted[view] += o.w.Count - a.latest[fmt.Sprint(k, epoch, o.w.FirstN)].Count
+			a.latest[fmt.Sprint(k, epoch, o.w.FirstN)] = o.w
 			c.Windows = append(c.Windows, o.w)
 			if o.w.Timing == schemas.FinalTiming {
 				delete(windows, k)
@@ -97,7 +103,7 @@ func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
 			if v == "fleet" {
 				up = schemas.TierCenter
 			}
-			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, Publish: true, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: a.emitted[v]})
+			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, Publish: true, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: emitted[v]})
 		}
 		if cut := rapid.IntRange(-4, len(c.Windows)).Draw(t, "cut"); cut > 0 {
 			begin := &schemas.Commit{Producer: name, Epoch: c.Epoch, N: n, RunFirst: n, Windows: c.Windows[:cut]}
@@ -107,7 +113,7 @@ func drawAgent(t *rapid.T, name string, epoch byte) *agentScript {
 		}
 		a.entries = append(a.entries, enc.Append(nil, c))
 	}
-	return a
+	return through
 }
 
 // grow adds records to a window's value.

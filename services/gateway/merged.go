@@ -12,10 +12,12 @@ import (
 type part struct {
 	schemas.Window
 	of     *merged
-	final  bool // no revision of it follows
-	held   bool // it came while its producer's final_through had passed it: only an explicit final ends it
-	fresh  bool // came in the commit of its producer that has not ended yet
-	queued bool // in its producer's heap of open parts
+	run    uint64 // first entry of the commit that holds it
+	at     uint64 // the entry that holds it
+	final  bool   // no revision of it follows, and none is on its way
+	held   bool   // final_through had passed it in its commit: only an explicit final ends it
+	fresh  bool   // entries of its commit are missing
+	queued bool   // in the open parts of a stretch
 }
 
 // merged is one window of this gateway: the sum of its parts.
@@ -36,6 +38,12 @@ type merged struct {
 
 func (m *merged) view() string { return m.parts[0].View }
 func (m *merged) end() int64   { return m.parts[0].End }
+
+// late reports whether it holds late totals.
+func (m *merged) late() bool {
+	_, late := schemas.CutLate(m.view())
+	return late
+}
 
 // windowKey names a window among all.
 func windowKey(w *schemas.Window) string {

@@ -13,7 +13,8 @@ import (
 // this tier, and the policy of a part's producer says so.
 func (f *Fold) publishes(v *view, m *merged) bool {
 	return v.Uplink == f.tier && slices.ContainsFunc(m.parts, func(p *part) bool {
-		return f.find(p.Contributor).view(p.View).Publish
+		row := f.find(p.Contributor).view(p.View)
+		return row != nil && row.Publish
 	})
 }
 

@@ -14,126 +14,186 @@ import (
 	"weir/schemas"
 	"weir/services/internal/bus"
 	"weir/services/internal/fold"
+	"weir/services/internal/lease"
 )
-
-// Config of one tier's gateways in this process.
-type Config struct {
-	Tier schemas.Tier
-	// RegionOf tells an agent's region; empty: it is not ours. Only for
-	// schemas.TierRegion.
-	RegionOf func(agent string) string
-	// Input and Output are the streams that hold the outboxes below and its own.
-	Input, Output string
-	// KeepInput is how full, as a fraction of its cap, the input may get before
-	// applied entries are removed. What readers of the tier below look at stays
-	// that long; 0 removes at once.
-	KeepInput float64
-}
-
-// RegionConfig is the region tier of a process that holds its agents.
-func RegionConfig(regionOf func(agent string) string) Config {
-	return Config{
-		Tier: schemas.TierRegion, RegionOf: regionOf,
-		Input: schemas.StreamAgentOutbox, Output: schemas.StreamRegionOutbox,
-	}
-}
-
-// CenterConfig is the center of a process that holds its regions.
-func CenterConfig() Config {
-	return Config{
-		Tier: schemas.TierCenter, Input: schemas.StreamRegionOutbox, Output: schemas.StreamCenterOutbox, KeepInput: 0.5,
-	}
-}
 
 // Service merges the commits of one tier.
 type Service struct {
-	cfg    Config
-	bus    *bus.Bus
-	log    *slog.Logger
-	runner *fold.Runner
+	cfg   Config
+	bus   *bus.Bus
+	log   *slog.Logger
+	began time.Time
 
-	mu    sync.Mutex
-	folds map[string]*Fold
-	runs  map[string]newestRun // by producer below
-	dec   schemas.CommitDecoder
-}
-
-// newestRun is where the newest commit of a producer starts in the input: it
-// stays, because it is the producer's fence and anchor.
-type newestRun struct {
-	subject  string
-	by       string // producer of the partition that applies it
-	first, n uint64
-	purged   uint64
+	mu      sync.Mutex
+	posts   map[*post]struct{} // that serve now
+	credits credits            // of backfill
 }
 
 // New makes the service; Run starts it.
 func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
-	if cfg.Tier != schemas.TierRegion && cfg.Tier != schemas.TierCenter {
-		return nil, fmt.Errorf("gateway tier %q: use %s or %s", cfg.Tier, schemas.TierRegion, schemas.TierCenter)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
-	s := &Service{
+	if cfg.Inbox.Budget == 0 {
+		cfg.Inbox.Budget = DefaultBudget
+	}
+	return &Service{
 		cfg: cfg, bus: b, log: log.With("service", "gateway", "tier", string(cfg.Tier)),
-		folds: map[string]*Fold{}, runs: map[string]newestRun{},
-	}
-	s.runner = fold.NewRunner(fold.Config{
-		Input: cfg.Input, Output: cfg.Output, Route: s.route, Make: s.stage, Seen: s.seen, Committed: s.publish,
-	}, b, s.log)
-	return s, nil
+		began: time.Now(), posts: map[*post]struct{}{},
+	}, nil
 }
 
 // Run merges until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	stop, err := s.bus.Answer(ctx, schemas.AskGatewayOf(s.cfg.Tier), s.log, s.checks)
+	stop, err := s.bus.Answer(ctx, schemas.AskGatewayOf(s.cfg.Tier), s.log, s.answerChecks)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	g.Go(func() error { return s.runner.Run(ctx) })
-	g.Go(func() error { s.purge(ctx); return nil })
+	stopLedgers, err := s.bus.Answer(ctx, schemas.AskLedgerOf(s.cfg.Tier), s.log, s.answerLedgers)
+	if err != nil {
+		return err
+	}
+	defer stopLedgers()
+	if s.cfg.Leases == nil {
+		return s.serve(ctx, everything)
+	}
+	return lease.Keep(ctx, lease.Config{
+		Store: s.cfg.Leases.Store, Region: s.cfg.Inbox.Region, Partitions: s.cfg.partitions(),
+		Name: s.cfg.Leases.Name, Times: s.cfg.Leases.Times,
+	}, s.log, s.serve)
+}
+
+// serve runs a post until ctx ends or its input, its outbox or its fence fails.
+func (s *Service) serve(ctx context.Context, only int) error {
+	p := s.newPost(only)
+	g, ctx := errgroup.WithContext(ctx)
+	stop, err := s.open(ctx, p)
+	defer stop()
+	if err != nil {
+		return err
+	}
+	s.enter(p)
+	defer s.leave(p)
+	g.Go(func() error { return p.runner.Run(ctx, p.producers()...) })
+	g.Go(func() error { s.tend(ctx, p); return nil })
 	return g.Wait()
 }
 
-// route names the partition that applies a message.
-func (s *Service) route(subject string) []string {
-	from, kind, ok := schemas.SourceOf(subject)
-	if !ok || kind != schemas.KindCommit {
-		return nil
+// open lets a post answer on its partitions' subjects.
+func (s *Service) open(ctx context.Context, p *post) (stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, f := range stops {
+			f()
+		}
 	}
-	if s.cfg.Tier == schemas.TierCenter {
-		return []string{schemas.Producer(schemas.Center, 0)}
+	began := time.Now()
+	for _, name := range p.producers() {
+		region, partition := schemas.SplitProducer(name)
+		f, err := s.bus.Subscribe(schemas.LinkPartition(region, partition), 1<<20, func(r bus.Request) {
+			if !p.catchingUp(int64(time.Since(began))) {
+				s.answerReport(ctx, p, r)
+			}
+		})
+		if err != nil {
+			return stop, err
+		}
+		stops = append(stops, f)
+		f, err = s.bus.Answer(ctx, askCheck(name), s.log, func(ctx context.Context, _ []byte) (any, error) {
+			return p.checks(ctx, time.Now().UnixNano())
+		})
+		if err != nil {
+			return stop, err
+		}
+		stops = append(stops, f)
 	}
-	region := s.cfg.RegionOf(from)
-	if region == "" {
-		return nil
-	}
-	return []string{schemas.Producer(region, schemas.Partition(from))}
+	return stop, nil
 }
 
-func (s *Service) stage(producer string) *fold.Stage {
-	region, partition := schemas.SplitProducer(producer)
-	f := NewFold(producer, s.cfg.Tier)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.folds[producer] = f
-	return fold.NewStage(producer, f, schemas.GatewayOutbox(region, partition, schemas.KindCommit), s.bus, s.log)
+// answerWithin bounds an answer to a report: its forwarder asks again.
+const answerWithin = 5 * time.Second
+
+func (s *Service) answerReport(ctx context.Context, p *post, r bus.Request) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	g, err := p.grant(ctx, int64(time.Since(s.began)), r.Subject, r.Data)
+	var data []byte
+	if err == nil {
+		data, err = json.Marshal(g)
+	}
+	if err == nil {
+		err = r.Reply(data)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("forwarder is not answered", "err", err)
+	}
 }
 
-// seen follows where the newest commit of each producer below starts.
-func (s *Service) seen(st *fold.Stage, m fold.Message) {
-	c, err := s.dec.Decode(m.Data, 0)
-	if err != nil {
-		return // the fold reports it
-	}
+// credit deals backfill. Two gateways of a region share its budget as they share
+// its partitions.
+func (s *Service) credit(now int64, who string, backfill int64, behind bool) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.runs[c.Producer]
-	if c.N == c.RunFirst || r.first == 0 {
-		r = newestRun{subject: m.Subject, by: st.Producer, first: m.Seq, purged: r.purged}
+	owned := 0
+	for p := range s.posts {
+		owned += len(p.partitions())
 	}
-	r.n = c.N
-	s.runs[c.Producer] = r
+	s.credits.setBudget(now, float64(s.cfg.Inbox.Budget)*float64(owned)/float64(s.cfg.partitions()))
+	return s.credits.grant(now, who, backfill, behind)
+}
+
+func (s *Service) enter(p *post) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posts[p] = struct{}{}
+}
+
+func (s *Service) leave(p *post) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.posts, p)
+}
+
+// serving are the posts that serve now.
+func (s *Service) serving() (out []*post) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.posts {
+		out = append(out, p)
+	}
+	return out
+}
+
+// tendEvery is the time between two looks at what has been applied.
+const tendEvery = 10 * time.Second
+
+// tend removes input that is not needed any more, and tells of what cannot be
+// read.
+func (s *Service) tend(ctx context.Context, p *post) {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := p.purge(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("input not purged", "err", err)
+			}
+			_ = p.ask(ctx, func(_ *fold.Stage, f *Fold) { s.tellDamage(p, f) }) // fails only where a stage has ended
+		}
+	}
+}
+
+func (s *Service) tellDamage(p *post, f *Fold) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.damaged > p.damaged[f.producer] {
+		p.damaged[f.producer] = f.damaged
+		s.log.Error("messages cannot be read, or are not what their subject says; their entries are missing until they come again",
+			"partition", f.producer, "messages", f.damaged)
+	}
 }
 
 // publish hands the final windows of a commit to whoever subscribes. Nobody
@@ -151,102 +211,63 @@ func (s *Service) publish(st *fold.Stage, r *fold.Results) {
 	}
 }
 
-// purgeEvery is the time between two purges of the input.
-const purgeEvery = 10 * time.Second
+// askCheck is where the owner of a partition tells what it knows of it.
+func askCheck(producer string) string { return schemas.Ask("gateway", producer) }
 
-// purge removes entries that are applied and covered by the older checkpoint of
-// their partition, but never the newest commit of a producer.
-func (s *Service) purge(ctx context.Context) {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := s.purgeOnce(ctx); err != nil && ctx.Err() == nil {
-				s.log.Warn("input not purged", "err", err)
-			}
-		}
-	}
-}
-
-func (s *Service) purgeOnce(ctx context.Context) error {
-	limit, err := s.purgeLimit(ctx)
-	if err != nil || limit == 0 {
-		return err
-	}
-	safe := map[string]uint64{}
-	for _, st := range s.runner.Stages() {
-		safe[st.Producer] = st.SafeBefore()
-	}
-	var errs []error
-	for name, r := range s.snapshot() {
-		below := min(safe[r.by], r.first, limit)
-		if below <= r.purged+1 {
-			continue
-		}
-		if err := s.bus.Purge(ctx, r.subject, below); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.mu.Lock()
-		now := s.runs[name]
-		now.purged = below
-		s.runs[name] = now
-		s.mu.Unlock()
-	}
-	return errors.Join(errs...)
-}
-
-// purgeLimit is the sequence below which the input may be purged at all now; 0:
-// nothing, since there is room.
-func (s *Service) purgeLimit(ctx context.Context) (uint64, error) {
-	u, err := s.bus.Usage(ctx, s.cfg.Input, "")
-	if err != nil {
-		return 0, err
-	}
-	if s.cfg.KeepInput == 0 {
-		return u.LastSeq + 1, nil
-	}
-	if float64(u.Bytes) < s.cfg.KeepInput*float64(u.MaxBytes) {
-		return 0, nil
-	}
-	return u.FirstSeq + (u.LastSeq-u.FirstSeq)/4, nil
-}
-
-func (s *Service) snapshot() map[string]newestRun {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make(map[string]newestRun, len(s.runs))
-	for k, v := range s.runs {
-		out[k] = v
-	}
-	return out
-}
-
-// checks answers what each partition of this tier knows.
-func (s *Service) checks(ctx context.Context, _ []byte) (any, error) {
-	wall := time.Now().UnixNano()
-	_, behind := s.runner.Position()
+// answerChecks answers what each partition of this tier knows: its own, and those
+// of other gateways of the region, whoever is asked first.
+func (s *Service) answerChecks(ctx context.Context, _ []byte) (any, error) {
 	out := []schemas.GatewayCheck{}
-	for _, st := range s.runner.Stages() {
-		s.mu.Lock()
-		f := s.folds[st.Producer]
-		s.mu.Unlock()
-		err := st.Ask(ctx, func() {
-			c := f.check(wall)
-			c.Differ = st.Mismatches()
-			out = append(out, c)
-		})
-		if err != nil {
+	known := map[string]bool{}
+	for _, p := range s.serving() {
+		checks, err := p.checks(ctx, time.Now().UnixNano())
+		if err != nil && s.cfg.Leases == nil {
 			return nil, err
 		}
-	}
-	if behind == 0 { // everything is applied: a producer that says nothing is no lag
-		for i := range out {
-			out[i].Lag = 0
+		for _, c := range checks {
+			known[c.Producer] = true
+			out = append(out, c)
 		}
 	}
-	return out, nil
+	if s.cfg.Leases == nil {
+		return out, nil
+	}
+	others, err := s.askOthers(ctx, known)
+	return append(out, others...), err
+}
+
+// askWithin bounds the question to another gateway.
+const askWithin = time.Second
+
+// askOthers asks the owners of the partitions that are not known. One that is
+// just changing hands has none, and is left out.
+func (s *Service) askOthers(ctx context.Context, known map[string]bool) (out []schemas.GatewayCheck, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	var g errgroup.Group
+	answers := make([][]schemas.GatewayCheck, s.cfg.partitions())
+	for i := range answers {
+		name := schemas.Producer(s.cfg.Inbox.Region, i)
+		if known[name] {
+			continue
+		}
+		g.Go(func() error {
+			data, err := s.bus.Ask(ctx, askCheck(name), nil)
+			if errors.Is(err, bus.ErrNone) || errors.Is(err, context.DeadlineExceeded) {
+				return nil
+			}
+			if err == nil {
+				err = json.Unmarshal(data, &answers[i])
+			}
+			if err != nil {
+				return fmt.Errorf("ask for the check of %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	for _, a := range answers {
+		out = append(out, a...)
+	}
+	return out, err
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload.
-const stateVersion = 2
+const stateVersion = 3
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.
@@ -20,12 +20,12 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, v := range [...]int64{f.now, f.wall, f.second} {
 		b = binary.AppendVarint(b, v)
 	}
-	for _, v := range [...]uint64{f.config, f.entries, f.repeats} {
+	for _, v := range [...]uint64{f.config, f.entries, f.repeats, f.damaged} {
 		b = binary.AppendUvarint(b, v)
 	}
 	b = binary.AppendUvarint(b, uint64(len(f.names)))
 	for _, name := range f.names {
-		b = f.producers[name].append(b)
+		b = f.producers[name].appendTo(b)
 	}
 	b = binary.AppendUvarint(b, uint64(len(f.views)))
 	for _, v := range f.views {
@@ -67,68 +67,6 @@ func readProgress(r *fold.StateReader, p *schemas.Progress) {
 	p.Emitted, p.Open, p.Late = r.Uint(), r.Uint(), r.Uint()
 }
 
-func (p *producer) append(b []byte) []byte {
-	b = fold.AppendString(b, p.name)
-	b = binary.AppendVarint(b, p.time)
-	b = binary.AppendVarint(b, p.wall)
-	b = binary.AppendUvarint(b, p.config)
-	epochs := make([]schemas.Epoch, 0, len(p.spaces))
-	for e := range p.spaces {
-		epochs = append(epochs, e)
-	}
-	sort.Slice(epochs, func(i, j int) bool { return string(epochs[i][:]) < string(epochs[j][:]) })
-	b = binary.AppendUvarint(b, uint64(len(epochs)))
-	for _, e := range epochs {
-		b = p.spaces[e].append(append(b, e[:]...))
-	}
-	views := make([]string, 0, len(p.progress))
-	for v := range p.progress {
-		views = append(views, v)
-	}
-	sort.Strings(views)
-	b = binary.AppendUvarint(b, uint64(len(views)))
-	for _, v := range views {
-		b = fold.AppendString(b, v)
-		b = appendProgress(b, &p.progress[v].Progress)
-		b = binary.AppendUvarint(b, p.progress[v].applied)
-		b = binary.AppendUvarint(b, p.progress[v].coming)
-	}
-	b = binary.AppendUvarint(b, uint64(len(p.totals)))
-	for _, t := range p.totals {
-		for _, s := range [...]string{t.Tenant, string(t.Signal), string(t.Stage), string(t.Outcome), string(t.Reason)} {
-			b = fold.AppendString(b, s)
-		}
-		b = binary.AppendUvarint(b, t.N)
-	}
-	return b
-}
-
-func (f *Fold) readProducer(r *fold.StateReader) {
-	p := f.find(r.String())
-	p.time, p.wall, p.config = r.Int(), r.Int(), r.Uint()
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		var e schemas.Epoch
-		if copy(e[:], r.B) < len(e) {
-			r.Fail(errState)
-			return
-		}
-		r.B = r.B[len(e):]
-		p.space(e).read(r)
-	}
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		name := r.String()
-		v := p.view(name)
-		readProgress(r, &v.Progress)
-		v.View, v.applied, v.coming = name, r.Uint(), r.Uint()
-	}
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		p.totals = append(p.totals, schemas.Total{
-			Tenant: r.String(), Signal: schemas.Signal(r.String()), Stage: schemas.Stage(r.String()),
-			Outcome: schemas.Outcome(r.String()), Reason: schemas.Reason(r.String()), N: r.Uint(),
-		})
-	}
-}
-
 // Flags of a window.
 const (
 	windowOut = 1 << iota
@@ -142,7 +80,6 @@ const (
 const (
 	partHeld = 1 << iota
 	partFinal
-	partQueued
 	partFresh
 )
 
@@ -164,7 +101,8 @@ func (m *merged) append(b []byte, dirty bool) []byte {
 	b = binary.AppendUvarint(b, uint64(len(m.parts)))
 	var enc schemas.CommitEncoder
 	for _, p := range m.parts {
-		b = append(b, flags(p.held, p.final, p.queued, p.fresh))
+		b = append(b, flags(p.held, p.final, p.fresh))
+		b = binary.AppendUvarint(binary.AppendUvarint(b, p.run), p.at)
 		entry := enc.Append(nil, &schemas.Commit{
 			Producer: p.Contributor, Epoch: p.Epoch, N: p.FirstN, RunFirst: p.FirstN, Windows: []schemas.Window{p.Window},
 		})
@@ -205,20 +143,23 @@ func (f *Fold) readWindow(r *fold.StateReader) {
 
 func (f *Fold) readPart(r *fold.StateReader, m *merged) {
 	fl := r.Byte()
+	run, at := r.Uint(), r.Uint()
 	c, err := f.dec.Decode(r.Bytes(), schemas.WithWindows)
 	if err != nil || len(c.Windows) != 1 {
 		r.Fail(errState)
 		return
 	}
-	p := &part{Window: c.Windows[0], of: m, held: fl&partHeld != 0, final: fl&partFinal != 0, queued: fl&partQueued != 0, fresh: fl&partFresh != 0}
+	p := &part{Window: c.Windows[0], of: m, run: run, at: at, held: fl&partHeld != 0, final: fl&partFinal != 0, fresh: fl&partFresh != 0}
 	p.Sketch = append([]byte(nil), p.Sketch...)
 	m.parts = append(m.parts, p)
-	from := f.find(p.Contributor)
-	if p.fresh {
-		from.fresh = append(from.fresh, p)
-	}
-	if p.queued {
-		heap.Push((*byEnd)(&from.view(p.View).open), p)
+	s := f.find(p.Contributor).space(p.Epoch)
+	switch {
+	case s == nil || p.fresh && s.runs[run] == nil:
+		r.Fail(errState)
+	case p.fresh:
+		s.runs[run].fresh = append(s.runs[run].fresh, p)
+	case !s.retired:
+		s.place(p, f.finish)
 	}
 }
 
@@ -230,7 +171,7 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	r := &fold.StateReader{B: b[1:]}
 	f.now, f.wall, f.second = r.Int(), r.Int(), r.Int()
-	f.config, f.entries, f.repeats = r.Uint(), r.Uint(), r.Uint()
+	f.config, f.entries, f.repeats, f.damaged = r.Uint(), r.Uint(), r.Uint(), r.Uint()
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		f.readProducer(r)
 	}

@@ -6,14 +6,15 @@ import (
 	"weir/schemas"
 )
 
-// totals are the sums of what the producers' newest commits say, sorted.
+// totals are the sums of what the producers' newest commits say, sorted. An epoch
+// begins its totals at 0, so those of all epochs add.
 func (f *Fold) totals() []schemas.Total {
 	sum := map[schemas.Total]uint64{}
 	for _, name := range f.names {
-		for _, t := range f.producers[name].totals {
-			n := t.N
-			t.N = 0
-			sum[t] += n
+		for _, s := range f.producers[name].spaces {
+			if s.newest != nil {
+				addTotals(sum, s.newest.totals)
+			}
 		}
 	}
 	out := make([]schemas.Total, 0, len(sum))
@@ -23,6 +24,14 @@ func (f *Fold) totals() []schemas.Total {
 	}
 	sort.Slice(out, func(i, j int) bool { return totalLess(&out[i], &out[j]) })
 	return out
+}
+
+func addTotals(sum map[schemas.Total]uint64, rows []schemas.Total) {
+	for _, t := range rows {
+		n := t.N
+		t.N = 0
+		sum[t] += n
+	}
 }
 
 func totalLess(a, b *schemas.Total) bool {
@@ -54,11 +63,9 @@ func (f *Fold) check(wall int64) schemas.GatewayCheck {
 	}
 	for _, name := range f.names {
 		p := f.producers[name]
-		for _, s := range p.spaces {
-			c.Debt += s.debt()
-		}
-		c.Unexplained += p.unexplained(f.tier)
-		if f.behind(p) {
+		c.Debt += p.debt()
+		c.Unexplained += p.unexplained()
+		if p.owes || f.behind(p) {
 			c.Waiting = append(c.Waiting, name)
 		}
 	}
@@ -69,7 +76,7 @@ func (f *Fold) check(wall int64) schemas.GatewayCheck {
 // not too far behind.
 func (f *Fold) behind(p *producer) bool {
 	for _, v := range f.views {
-		q := p.progress[v.View]
+		q := p.view(v.View)
 		if q != nil && q.OnTimeThrough != never && f.newest(v)-q.OnTimeThrough > 10*wholeSecond {
 			return true
 		}

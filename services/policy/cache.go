@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,8 @@ type Cache struct {
 	log     *slog.Logger
 
 	wake   chan struct{} // the tier above has news
+	first  chan struct{} // closed once the bucket is as it is wanted
+	once   sync.Once
 	nudged atomic.Uint64 // revision of which it was last told
 	status atomic.Pointer[CacheStatus]
 
@@ -84,12 +87,16 @@ func NewCache(cfg CacheConfig, b *bus.Bus, above Above, log *slog.Logger) (*Cach
 	}
 	c := &Cache{
 		subject: schemas.Desired(region, who), bus: b, above: above, log: log.With("service", "policy cache", "above", region),
-		wake:   make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), first: make(chan struct{}),
 		mirror: mirror{who: schemas.DesiredQuestion{Agent: cfg.Agent, Region: cfg.Region, Group: cfg.Group}},
 	}
 	c.status.Store(&CacheStatus{Above: region})
 	return c, nil
 }
+
+// First is closed when the bucket is as the tier above wants it for the first
+// time since the start.
+func (c *Cache) First() <-chan struct{} { return c.first }
 
 // Status is what is known now. It is safe for concurrent use.
 func (c *Cache) Status() CacheStatus { return *c.status.Load() }
@@ -178,8 +185,10 @@ func (c *Cache) round(ctx context.Context) (news bool, err error) {
 	}
 	if err = c.edit(ctx); err != nil {
 		c.mirror.forget()
+		return news, err
 	}
-	return news, err
+	c.once.Do(func() { close(c.first) })
+	return news, nil
 }
 
 // ask asks until there is an answer or it is woken.

@@ -5,36 +5,77 @@ import (
 	"net"
 	"strings"
 
+	"weir/services/internal/bus"
 	"weir/services/internal/datadir"
 )
 
 // banner says what runs, where it is, and what to try.
-func banner(i datadir.Instance, o upOptions, f *datadir.Folder) string {
+func (in *instance) banner(i datadir.Instance) string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "weir %s is up: NATS server, %s in one process\n\n", i.Version, strings.Join(allServices, ", "))
+	fmt.Fprintf(&b, "weir %s %s: NATS server, %s in one process\n\n", i.Version, in.who(), strings.Join(in.site.services(), ", "))
 	if i.MQTT != "" {
 		row("MQTT", "%s   devices publish tel/TENANT/DEVICE/metrics; MQTT 3.1.1 and 5, QoS 0 and 1", i.MQTT)
 	}
 	if i.NATS != "" {
-		row("NATS", "%s   devices publish or request tel.TENANT.DEVICE.metrics", i.NATS)
+		row("NATS", "%s   %s", i.NATS, in.natsLine())
 	}
 	row("HTTP", "http://%s   page, /api/v1, /metrics", i.HTTP)
-	row("data", "%s", dataLine(i, f))
-	row("agents", "%d in %d %s", i.Agents, i.Regions, plural(i.Regions, "region"))
-	row("demo", "%s", demoLine(o, i))
-	if o.devices > 0 {
+	if i.Leaf != "" {
+		row("links", "%s   the tier below comes in here", i.Leaf)
+	}
+	if in.Role != "" && in.Role != roleCenter {
+		row("upstream", "%s", in.upstreamLine())
+	}
+	row("data", "%s", dataLine(i, in.folder))
+	row("", "%s", in.durabilityLine())
+	if in.Role == "" {
+		row("agents", "%d in %d %s", i.Agents, i.Regions, plural(i.Regions, "region"))
+		row("demo", "%s", in.demoLine(i))
+	}
+	if in.play.devices > 0 {
 		row("", "of their messages %s", faults())
 	}
-	row("users", "%s", usersLine(o))
+	row("users", "%s", in.usersLine())
 	b.WriteByte('\n')
-	row("try", "%s", tryLine(i))
-	row("", "weir windows --device boiler-1    weir ledger    weir --help")
+	if in.plant.ingest != nil {
+		row("try", "%s", tryLine(i, in.users != ""))
+		row("", "weir windows --device boiler-1    weir ledger    weir --help")
+	}
 	row("stop", "Ctrl-C drains and ends; a second one does not wait")
 	b.WriteByte('\n')
 	return b.String()
+}
+
+// who is what the process is, as the end of a sentence.
+func (in *instance) who() string {
+	if in.Role == "" {
+		return "is up"
+	}
+	return "runs " + in.Owner.String()
+}
+
+func (in *instance) natsLine() string {
+	if in.plant.ingest == nil {
+		return "operators; policy is in KV"
+	}
+	return "devices publish or request tel.TENANT.DEVICE.metrics"
+}
+
+func (in *instance) upstreamLine() string {
+	if in.upstream == "" {
+		return "none: it works alone; --upstream links it later"
+	}
+	return in.upstream
+}
+
+func (in *instance) durabilityLine() string {
+	if in.durability == string(bus.Durable) {
+		return "durable: a power cut takes nothing that was acknowledged"
+	}
+	return "fast: a power cut may take the last second, declared"
 }
 
 func dataLine(i datadir.Instance, f *datadir.Folder) string {
@@ -44,15 +85,15 @@ func dataLine(i datadir.Instance, f *datadir.Folder) string {
 	return i.Data
 }
 
-func demoLine(o upOptions, i datadir.Instance) string {
-	if o.devices == 0 {
+func (in *instance) demoLine(i datadir.Instance) string {
+	if in.play.devices == 0 {
 		return "none; --devices 20 starts some"
 	}
 	way := "MQTT QoS 1"
 	if i.MQTT == "" {
 		way = "NATS requests"
 	}
-	return fmt.Sprintf("%d %s of tenant %s, each with %g readings/s over %s", o.devices, plural(o.devices, "device"), demoTenant, o.rate, way)
+	return fmt.Sprintf("%d %s of tenant %s, each with %g readings/s over %s", in.play.devices, plural(in.play.devices, "device"), demoTenant, in.play.rate, way)
 }
 
 // faults is what demo devices do wrong.
@@ -64,15 +105,18 @@ func faults() string {
 	return strings.Join(wrong, ", ")
 }
 
-func usersLine(o upOptions) string {
-	if o.insecure {
+func (in *instance) usersLine() string {
+	if in.users != "" {
+		return "those of " + in.users
+	}
+	if in.insecure {
 		return "none: anybody who reaches these addresses is whoever they say"
 	}
 	return "none: a device is whoever it says it is, so only this machine is let in"
 }
 
 // tryLine is a command that works as it stands.
-func tryLine(i datadir.Instance) string {
+func tryLine(i datadir.Instance, users bool) string {
 	const reading = `'{"temp":21.5}'`
 	host, port, err := net.SplitHostPort(i.MQTT)
 	if err != nil {
@@ -84,6 +128,9 @@ func tryLine(i datadir.Instance) string {
 	}
 	if port != "1883" {
 		where += " -p " + port
+	}
+	if users {
+		where += " -u USER -P PASSWORD"
 	}
 	return "mosquitto_pub" + where + " -t tel/demo/boiler-1/metrics -q 1 -m " + reading
 }

@@ -195,7 +195,7 @@ func TestAgentsAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = mergeAgreed(below, []byte(layer))
+		_, err = agreed(language)(below, []byte(layer))
 		if field == "" && err != nil || field != "" && (err == nil || !strings.Contains(err.Error(), field)) {
 			t.Errorf("%s: %v, want %q", layer, err, field)
 		}

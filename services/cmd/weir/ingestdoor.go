@@ -109,10 +109,22 @@ type telemetry struct{ bus *bus.Bus }
 // Subscribe hands over what devices publish.
 func (t telemetry) Subscribe(subject string, pendingBytes int, handle func(ingest.Message)) (stop func(), err error) {
 	return t.bus.Subscribe(subject, pendingBytes, func(r bus.Request) {
-		m := ingest.Message{Subject: r.Subject, Data: r.Data}
+		m := ingest.Message{Subject: r.Subject, Data: r.Data, Expires: expires(r)}
 		if r.WantsReply() {
 			m.Reply = r.Reply
 		}
 		handle(m)
 	})
+}
+
+// expiresHeader says how long a command is of use, as a duration like 30s.
+const expiresHeader = "Weir-Expires"
+
+// expires is what a message says of that; 0: nothing, or nothing that can be read.
+func expires(r bus.Request) time.Duration {
+	d, err := time.ParseDuration(r.Header(expiresHeader))
+	if err != nil || d < 0 {
+		return 0
+	}
+	return d
 }

@@ -10,23 +10,26 @@ import (
 	"os"
 	"time"
 
-	"weir/schemas"
 	"weir/services/console"
+	"weir/services/forwarder"
 	"weir/services/internal/bus"
 	"weir/services/internal/datadir"
 	"weir/services/internal/run"
+	"weir/services/internal/users"
 )
 
-// instance is one life of weir up.
+// instance is one life of a process with a server of its own.
 type instance struct {
-	upOptions
+	serverOptions
+	play   playOptions
 	out    io.Writer // data
 	screen *screen   // messages
 	log    *slog.Logger
 
 	started  time.Time
 	folder   *datadir.Folder
-	http     net.Listener
+	people   *users.Users // nil: anybody may come
+	web      net.Listener
 	server   *bus.Embedded
 	plant    *plant
 	services *run.Group
@@ -39,11 +42,11 @@ const (
 	settleWithin = 2 * time.Minute // until in_flight is 0: a window, its lateness and some
 )
 
-// runUp is weir up, flags checked.
-func runUp(ctx context.Context, o upOptions, out io.Writer, s *screen) (err error) {
+// runServer is weir up, agent or gateway, flags checked.
+func runServer(ctx context.Context, o serverOptions, play playOptions, out io.Writer, s *screen) (err error) {
 	tuneMemory()
 	in := &instance{
-		upOptions: o, out: out, screen: s, started: time.Now(),
+		serverOptions: o, play: play, out: out, screen: s, started: time.Now(),
 		log:      slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: o.level()})),
 		services: run.NewGroup(), devices: run.NewGroup(),
 	}
@@ -64,7 +67,7 @@ func runUp(ctx context.Context, o upOptions, out io.Writer, s *screen) (err erro
 	return in.stay(ctx)
 }
 
-func (o *upOptions) level() slog.Level {
+func (o *serverOptions) level() slog.Level {
 	if o.quiet {
 		return slog.LevelWarn
 	}
@@ -77,17 +80,29 @@ func (in *instance) open(ctx context.Context) (err error) {
 	if err := in.vacated(ctx); err != nil {
 		return err
 	}
-	if in.http, err = in.upOptions.http.listen(ctx); err != nil {
+	if in.web, err = in.http.listen(ctx); err != nil {
+		return err
+	}
+	if in.people, err = in.serverOptions.people(in.log); err != nil {
 		return err
 	}
 	if in.folder, err = datadir.Open(in.data, in.want()); err != nil {
 		return err
 	}
-	in.server, err = bus.Embed(bus.Config{
-		Dir: in.folder.Dir, Listen: in.nats.value, Prefix: schemas.DefaultPrefix,
-		OperatorPassword: in.folder.Operator.Password, Log: in.log,
-	})
+	c, err := in.serverOptions.server(in.folder)
+	if err != nil {
+		return err
+	}
+	c.Log, c.Users = in.log, known(in.people)
+	in.server, err = bus.Embed(c)
 	return err
+}
+
+// want is what the options ask of the data folder.
+func (o *serverOptions) want() datadir.Want {
+	w := datadir.Want{Shape: o.shape, Fallback: datadir.Shape{Agents: 1, Regions: 1}, Version: thisBuild().Version}
+	w.Owner = o.Owner
+	return w
 }
 
 // dying is how long a process that was killed may take to let go of its folder
@@ -117,7 +132,7 @@ func (in *instance) vacant(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, a := range []address{in.upOptions.http, in.nats, in.mqtt} {
+	for _, a := range in.addresses() {
 		if err := a.free(ctx); err != nil {
 			return err
 		}
@@ -134,8 +149,11 @@ func (in *instance) start(ctx context.Context, document []byte) error {
 	}
 	in.plant = &plant{
 		most: most,
-		bus:  in.server.Bus, log: in.log, shape: in.folder.Shape, mqtt: in.mqtt.value,
-		operator: in.folder.Operator.Password, http: in.http, healthy: in.server.Healthy,
+		bus:  in.server.Bus, log: in.log, site: in.site, shape: in.folder.Shape, mqtt: in.mqtt.value,
+		operator: in.folder.Operator.Password, http: in.web, healthy: in.server.Healthy,
+		tls: in.tls, people: in.people, fresh: in.folder.New,
+		sender: func() (*bus.Sender, error) { return in.server.Sender(in.Name) },
+		budget: forwarder.Budget{BytesPerSecond: int64(in.uplinkRate), BackfillShare: float64(in.backfillPart) / 100},
 	}
 	if err := in.server.Ensure(ctx, in.plant.streams()); err != nil {
 		return err
@@ -145,13 +163,16 @@ func (in *instance) start(ctx context.Context, document []byte) error {
 			return err
 		}
 	}
-	return in.plant.start(in.services, allServices)
+	if in.people != nil {
+		in.services.Start("users", follow(in.people, in.server, in.log))
+	}
+	return in.plant.start(in.services, in.site.services())
 }
 
 // ready waits until devices are accepted and says so everywhere.
 func (in *instance) ready(ctx context.Context) error {
 	select {
-	case <-in.plant.ingest.Ready():
+	case <-in.plant.ready():
 	case <-in.services.Failed():
 		return in.services.Cause()
 	case <-ctx.Done():
@@ -160,26 +181,19 @@ func (in *instance) ready(ctx context.Context) error {
 	b := thisBuild()
 	i := datadir.Instance{
 		PID: os.Getpid(), Started: in.started.UTC(), Version: b.Version, Go: b.GoVersion,
-		HTTP: in.http.Addr().String(), NATS: in.server.Addr(), MQTT: in.mqttAddr(),
+		HTTP: in.web.Addr().String(), NATS: in.server.Addr(), MQTT: in.plant.mqttAddr(), Leaf: in.server.LeafAddr(),
 	}
 	i, err := in.folder.Announce(i)
 	if err != nil {
 		return err
 	}
 	if !in.quiet {
-		fmt.Fprint(in.screen, banner(i, in.upOptions, in.folder))
+		fmt.Fprint(in.screen, in.banner(i))
 	}
-	if in.upOptions.devices > 0 {
-		in.devices.Start("demo", demo{devices: in.upOptions.devices, rate: in.rate, mqtt: i.MQTT, nats: i.NATS})
+	if in.play.devices > 0 {
+		in.devices.Start("demo", demo{devices: in.play.devices, rate: in.play.rate, mqtt: i.MQTT, nats: i.NATS})
 	}
 	return nil
-}
-
-func (in *instance) mqttAddr() string {
-	if a := in.plant.ingest.Addr(); a != nil {
-		return a.String()
-	}
-	return ""
 }
 
 // stay shows how it stands until somebody stops it, something fails, or --for
@@ -192,7 +206,7 @@ func (in *instance) stay(ctx context.Context) error {
 	stop()
 	<-shown
 	in.screen.leave()
-	if err != nil || ctx.Err() != nil || in.length == 0 {
+	if err != nil || ctx.Err() != nil || in.play.length == 0 {
 		return err
 	}
 	return in.conclude(ctx)
@@ -201,8 +215,8 @@ func (in *instance) stay(ctx context.Context) error {
 // wait returns when there is nothing to wait for any more.
 func (in *instance) wait(ctx context.Context) error {
 	var over <-chan time.Time
-	if in.length > 0 {
-		over = time.After(in.length)
+	if in.play.length > 0 {
+		over = time.After(in.play.length)
 	}
 	demoFailed := in.devices.Failed()
 	for {
@@ -243,7 +257,7 @@ func (in *instance) showLines(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if b, err := console.Ledger(ctx, in.server.Bus); err == nil {
+		if b, err := console.Ledger(ctx, in.server.Bus, in.site.tiers()...); err == nil {
 			in.screen.show(console.LiveLine(b))
 		} else if ctx.Err() == nil {
 			in.screen.show("no balance at the moment: " + err.Error())
@@ -259,7 +273,7 @@ func (in *instance) conclude(ctx context.Context) error {
 	}
 	b, err := in.settle(ctx)
 	if b != nil {
-		err = errors.Join(err, showBalance(in.out, in.output, b))
+		err = errors.Join(err, showBalance(in.out, in.play.output, b))
 	}
 	return err
 }
@@ -273,7 +287,7 @@ func (in *instance) settle(ctx context.Context) (last *console.Balance, err erro
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	for {
-		if last, err = console.Ledger(ctx, in.server.Bus); err == nil && last.Totals.InFlight == 0 {
+		if last, err = console.Ledger(ctx, in.server.Bus, in.site.tiers()...); err == nil && last.Totals.InFlight == 0 {
 			return last, nil
 		}
 		select {
@@ -305,8 +319,8 @@ func (in *instance) close() error {
 	if in.server != nil {
 		in.server.Stop()
 	}
-	if in.http != nil {
-		_ = in.http.Close() // the console has closed it already, if it ran
+	if in.web != nil {
+		_ = in.web.Close() // the console has closed it already, if it ran
 	}
 	if in.folder != nil {
 		err = errors.Join(err, in.folder.Close())

@@ -15,6 +15,16 @@ import (
 // what the services of this program do not offer.
 var language = policy.Language{BuiltIn: builtInPolicy(), Merge: mergePolicy, Check: checkPolicy, Agree: agreePolicies}
 
+// language is that of the site's documents. What holds for a whole process may
+// differ between agents that are processes of their own.
+func (s site) language() policy.Language {
+	l := language
+	if s.Role != "" {
+		l.Agree = agreeViews
+	}
+	return l
+}
+
 // builtInPolicy is the document on which others are put.
 func builtInPolicy() []byte {
 	var b bytes.Buffer

@@ -65,6 +65,27 @@ func agreePolicies(others, one []byte) error {
 			all.add("limits."+l.name, l.got, "it holds for the whole process, and other agents have %d: set it in the document default", l.want)
 		}
 	}
+	all.views(o, p)
+	return all.err()
+}
+
+// agreeViews says in what views may not differ: windows of all agents are merged.
+func agreeViews(others, one []byte) error {
+	o, err := schemas.ParsePolicy(others)
+	if err != nil {
+		return err
+	}
+	p, err := schemas.ParsePolicy(one)
+	if err != nil {
+		return err
+	}
+	var all refusals
+	all.views(o, p)
+	return all.err()
+}
+
+// views refuses views of p that do not go with those of o.
+func (r *refusals) views(o, p *schemas.Policy) {
 	common := map[string]fixed{}
 	for _, s := range scopesOf(o) {
 		maps.Insert(common, fixedOf(s))
@@ -72,11 +93,10 @@ func agreePolicies(others, one []byte) error {
 	for _, s := range slices.Backward(scopesOf(p)) {
 		for name, v := range fixedOf(s) {
 			if first, known := common[name]; known {
-				all.differ(first, v, "windows of all agents are merged")
+				r.differ(first, v, "windows of all agents are merged")
 			}
 		}
 	}
-	return all.err()
 }
 
 // fixed is a view, part of which is fixed for all views of its name.

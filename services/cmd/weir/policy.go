@@ -10,14 +10,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/services/console"
+	"weir/services/policy"
 )
 
 func newPolicyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Show, check and change policy documents",
-		Long: `Show, check and change policy documents: JSON, stored under the keys default and
-agent.NAME. An agent's document is put on top of the default one.`,
+		Long: `Show, check and change policy documents: JSON, stored under the keys default,
+region.NAME, group.NAME and agent.NAME. Each is put on top of those before it. In
+a fleet they are set at the center.`,
 		Example: `  weir policy get > policy.json
   weir policy validate policy.json
   weir policy set policy.json
@@ -30,21 +32,39 @@ agent.NAME. An agent's document is put on top of the default one.`,
 }
 
 // consoleLanguage is the language of policy documents as the console wants it.
-func consoleLanguage() console.Language {
-	return console.Language{BuiltIn: builtInPolicy(), Merge: mergeAgreed, Check: checkDocument}
+func (p *plant) consoleLanguage() console.Language {
+	l := p.site.language()
+	return console.Language{
+		BuiltIn: l.BuiltIn, Merge: agreed(l), Check: checkDocument, CheckKey: policy.CheckKey, Layers: p.layers, Copy: p.site.linked,
+	}
 }
 
-// mergeAgreed is mergePolicy for a console that stores what results: a layer on
-// anything but what is built in is one agent's, and must go with the others.
-func mergeAgreed(document, layer []byte) ([]byte, error) {
-	merged, err := language.Merge(document, layer)
-	if err != nil || bytes.Equal(document, language.BuiltIn) {
-		return merged, err
+// layers are the keys whose documents make the effective one of a key.
+func (p *plant) layers(key string) []string {
+	for _, a := range p.agents() {
+		if key == policy.AgentKey(a.Name) {
+			return p.place(a.Name).LayersOf(a.Name)
+		}
 	}
-	if _, err := language.Check(merged); err != nil {
-		return nil, err
+	if key == policy.DefaultKey {
+		return []string{key}
 	}
-	return merged, language.Agree(document, merged)
+	return []string{policy.DefaultKey, key}
+}
+
+// agreed is the merge of a console that stores what results: a layer on anything
+// but what is built in is of some agents, and must go with the others.
+func agreed(l policy.Language) func(document, layer []byte) ([]byte, error) {
+	return func(document, layer []byte) ([]byte, error) {
+		merged, err := l.Merge(document, layer)
+		if err != nil || bytes.Equal(document, l.BuiltIn) {
+			return merged, err
+		}
+		if _, err := l.Check(merged); err != nil {
+			return nil, err
+		}
+		return merged, l.Agree(document, merged)
+	}
 }
 
 // checkDocument says what is wrong with a whole document, naming the field, or
@@ -54,12 +74,10 @@ func checkDocument(document []byte) ([]byte, error) {
 	return whole.Document, err
 }
 
-const defaultKey = "default"
-
 func newPolicyGetCommand() *cobra.Command {
 	c, effective := newClient(), false
 	cmd := &cobra.Command{
-		Use:   "get [default | agent.NAME]",
+		Use:   "get [default | region.NAME | group.NAME | agent.NAME]",
 		Short: "Print the document in force, or one as it is stored",
 		Example: `  weir policy get
   weir policy get default
@@ -90,7 +108,7 @@ func newPolicyGetCommand() *cobra.Command {
 func newPolicySetCommand() *cobra.Command {
 	c := newClient()
 	cmd := &cobra.Command{
-		Use:   "set [default | agent.NAME] FILE",
+		Use:   "set [default | region.NAME | group.NAME | agent.NAME] FILE",
 		Short: "Store a valid document; - reads standard input",
 		Long: `Store a document and put it in force. One that is not valid is refused with the name
 of the field, exit code 3, and nothing changes.`,
@@ -98,7 +116,7 @@ of the field, exit code 3, and nothing changes.`,
   weir policy set agent.a001 - < one-agent.json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, file := defaultKey, args[len(args)-1]
+			key, file := policy.DefaultKey, args[len(args)-1]
 			if len(args) == 2 {
 				key = args[0]
 			}

@@ -38,7 +38,7 @@ Begin with
 			root.AddCommand(c)
 		}
 	}
-	add("run", newUpCommand(), newRunCommand(), newSimCommand(), newVerifyCommand())
+	add("run", newUpCommand(), newAgentCommand(), newGatewayCommand(), newRunCommand(), newSimCommand(), newVerifyCommand())
 	add("look", newLedgerCommand(), newWindowsCommand(), newDevicesCommand(), newParkedCommand(), newVersionCommand())
 	add("change", newPolicyCommand())
 	classErrors(root)

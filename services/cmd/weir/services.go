@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,11 +12,13 @@ import (
 	"weir/schemas"
 	"weir/services/aggregator"
 	"weir/services/console"
+	"weir/services/forwarder"
 	"weir/services/gateway"
 	"weir/services/ingest"
 	"weir/services/internal/bus"
 	"weir/services/internal/datadir"
 	"weir/services/internal/run"
+	"weir/services/internal/users"
 	"weir/services/policy"
 )
 
@@ -28,6 +31,13 @@ const (
 	consoleService    = "console"
 )
 
+// Names of the services that only a process of one tier runs.
+const (
+	hubService       = "policy hub" // tells the tier below what policy wants
+	forwarderService = "forwarder"  // brings the outbox to the tier above
+	cacheService     = "policy cache"
+)
+
 // allServices lists them in the order of the flow.
 var allServices = []string{ingestService, policyService, aggregatorService, gatewayService, consoleService}
 
@@ -35,6 +45,7 @@ var allServices = []string{ingestService, policyService, aggregatorService, gate
 type plant struct {
 	bus      *bus.Bus
 	log      *slog.Logger
+	site     site
 	shape    datadir.Shape
 	mqtt     string // where ingest listens for MQTT; empty: nowhere
 	operator string // password of operators
@@ -42,7 +53,15 @@ type plant struct {
 	healthy  func() error // of the server, where it is ours; else nil
 	most     int          // MQTT connections that the machine allows
 
+	tls    bus.TLS
+	fresh  bool                        // its data folder is new
+	people *users.Users                // nil: anybody may come
+	sender func() (*bus.Sender, error) // a way to the tier above; nil: there is none
+	budget forwarder.Budget            // of the link to it
+
 	ingest *ingest.Service // once it is made: policy applies documents to it
+	hub    *policy.Hub     // once it is made: gateways tell what it has
+	cache  *policy.Cache   // once it is made: the forwarder tells it what is above
 }
 
 // part is a service with a name.
@@ -57,6 +76,7 @@ func (p *plant) start(g *run.Group, names []string) error {
 	makers := map[string]func() ([]part, error){
 		ingestService: p.newIngest, policyService: p.newPolicy, aggregatorService: p.newAggregator,
 		gatewayService: p.newGateways, consoleService: p.newConsole,
+		hubService: p.newHub, forwarderService: p.newForwarder, cacheService: p.newCache,
 	}
 	var parts []part
 	for _, name := range names {
@@ -76,21 +96,31 @@ func (p *plant) start(g *run.Group, names []string) error {
 func agentName(i int) string  { return fmt.Sprintf("a%03d", i+1) }
 func regionName(i int) string { return fmt.Sprintf("r%02d", i+1) }
 
-// agents are the logical agents of the process, dealt to the regions in turn.
-func (p *plant) agents() []aggregator.Agent {
-	all := make([]aggregator.Agent, p.shape.Agents)
-	for i := range all {
-		all[i] = aggregator.Agent{Name: agentName(i), Region: regionName(i % p.shape.Regions)}
-	}
-	return all
-}
+func (p *plant) agents() []aggregator.Agent { return p.site.agentsOf(p.shape) }
 
 func (p *plant) agentNames() []string {
-	names := make([]string, p.shape.Agents)
-	for i := range names {
-		names[i] = agentName(i)
+	var names []string
+	for _, a := range p.agents() {
+		names = append(names, a.Name)
 	}
 	return names
+}
+
+// ready is closed once devices are accepted; where none come, at once.
+func (p *plant) ready() <-chan struct{} {
+	if p.ingest != nil {
+		return p.ingest.Ready()
+	}
+	at := make(chan struct{})
+	close(at)
+	return at
+}
+
+func (p *plant) mqttAddr() string {
+	if p.ingest == nil || p.ingest.Addr() == nil {
+		return ""
+	}
+	return p.ingest.Addr().String()
 }
 
 func regionNames(n int) []string {
@@ -104,12 +134,28 @@ func regionNames(n int) []string {
 func (p *plant) newIngest() ([]part, error) {
 	log := p.log.With("service", ingestService)
 	j := &journal{Bus: p.bus}
+	secure, err := p.mqttTLS()
+	if err != nil {
+		return nil, err
+	}
 	s, err := ingest.New(ingest.Config{
+		TLS:    secure,
 		Agents: p.agentNames(), MQTT: p.mqtt, MaxConnections: p.most, Prompt: prompt(p.shape.Agents),
-		JournalShare: schemas.DefaultSizes().Journal / int64(p.shape.Agents),
-	}, ingest.Deps{Log: j, Telemetry: telemetry{p.bus}, Park: p.bus.Publish, Used: j.used, Logger: log})
+		JournalShare: p.site.sizes().Journal / int64(p.shape.Agents),
+	}, ingest.Deps{
+		Log: j, Telemetry: telemetry{p.bus}, Park: p.bus.Publish, Used: j.used, Logger: log,
+		Users: p.authenticator(), Commands: p.desk(log),
+	})
 	p.ingest = s
 	return []part{{ingestService, ingestDoor{s, p.bus, j, log}}}, err
+}
+
+// mqttTLS is what the MQTT listener speaks; nil: no TLS.
+func (p *plant) mqttTLS() (*tls.Config, error) {
+	if p.tls.Cert == "" {
+		return nil, nil
+	}
+	return ingest.ServerTLS(p.tls.Cert, p.tls.Key, p.tls.CA)
 }
 
 // prompt is how long a frame waits for more while somebody waits for its answer:
@@ -123,8 +169,8 @@ func (p *plant) newPolicy() ([]part, error) {
 	if p.ingest == nil {
 		return nil, usageError("policy hands documents to the agents of its process: run it together with ingest")
 	}
-	s, err := policy.New(policy.Config{Agents: p.agentNames(), Language: language}, p.bus, p.applyPolicy, p.log)
-	return []part{{policyService, s}}, err
+	s, err := policy.New(policy.Config{Agents: p.agentNames(), Place: p.place, Language: p.site.language()}, p.bus, p.applyPolicy, p.log)
+	return []part{{policyService, p.afterFirst(s)}}, err
 }
 
 func (p *plant) newAggregator() ([]part, error) {
@@ -132,13 +178,13 @@ func (p *plant) newAggregator() ([]part, error) {
 	return []part{{aggregatorService, s}}, err
 }
 
-// newGateways makes both tiers, in the order of the flow.
+// newGateways makes those of the site's tiers, in the order of the flow.
 func (p *plant) newGateways() ([]part, error) {
-	regions := map[string]string{}
-	for _, a := range p.agents() {
-		regions[a.Name] = a.Region
+	if p.site.Role != "" {
+		s, err := gateway.New(gateway.InboxConfig(p.inbox()), p.bus, p.log)
+		return []part{{gatewayService, s}}, err
 	}
-	region, err := gateway.New(gateway.RegionConfig(func(agent string) string { return regions[agent] }), p.bus, p.log)
+	region, err := gateway.New(gateway.RegionConfig(func(agent string) string { return p.place(agent).Region }), p.bus, p.log)
 	if err != nil {
 		return nil, err
 	}
@@ -150,17 +196,21 @@ func (p *plant) newConsole() ([]part, error) {
 	b := thisBuild()
 	s, err := console.New(console.Config{
 		Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion,
-		Streams: p.streams(), AgentOf: p.agentOf, OperatorPassword: p.operator,
-		Policy: consoleLanguage(), Checks: p.checks(),
+		Streams: p.streams(), Tiers: p.site.tiers(), Region: p.site.Region, NoDevices: len(p.agents()) == 0,
+		AgentOf: p.agentOf, OperatorPassword: p.operator,
+		Policy: p.consoleLanguage(), Checks: p.checks(),
 	}, p.bus, p.http, p.log.With("service", consoleService))
 	return []part{{consoleService, s}}, err
 }
 
 func (p *plant) streams() []schemas.Stream {
-	return schemas.OneProcess(schemas.DefaultSizes(), regionNames(p.shape.Regions))
+	return p.site.streamsOf(p.shape)
 }
 
 func (p *plant) agentOf(tenant, device string) string {
+	if p.site.Role == roleAgent {
+		return p.site.Name
+	}
 	return agentName(schemas.AgentOf(tenant, device, p.shape.Agents))
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,24 +12,21 @@ import (
 
 // upOptions are the flags of weir up.
 type upOptions struct {
-	http, nats, mqtt address
-
-	data            string
+	serverOptions
+	playOptions
 	agents, regions int // 0: as the data folder says, or 1
-	policy          string
+}
 
+// playOptions are the demo devices of a run, and its length.
+type playOptions struct {
 	devices int
 	rate    float64
 	length  time.Duration // 0: until somebody stops it
 	output  format
-
-	users    string
-	insecure bool
-	quiet    bool
 }
 
 func newUpCommand() *cobra.Command {
-	o := &upOptions{http: address{flag: "http"}, nats: address{flag: "nats"}, mqtt: address{flag: "mqtt"}}
+	o := &upOptions{serverOptions: newServerOptions("")}
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything in one process",
@@ -49,7 +45,8 @@ Ctrl-C does not wait for the drain.`,
 				return exitWith(exitUsage, err)
 			}
 			o.keepShape(c)
-			return runUp(c.Context(), *o, c.OutOrStdout(), newScreen(c.ErrOrStderr()))
+			o.shape = datadir.Shape{Agents: o.agents, Regions: o.regions}
+			return runServer(c.Context(), o.serverOptions, o.playOptions, c.OutOrStdout(), newScreen(c.ErrOrStderr()))
 		},
 	}
 	o.addFlags(c)
@@ -62,17 +59,13 @@ func (o *upOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.http.value, "http", "127.0.0.1:8080", "page, API and metrics")
 	f.StringVar(&o.nats.value, "nats", "127.0.0.1:4222", "NATS for devices and operators; empty: none")
 	f.StringVar(&o.mqtt.value, "mqtt", "127.0.0.1:1883", "MQTT for devices; empty: none")
-	f.StringVar(&o.data, "data", "", "data folder (default: a new temporary one, removed at the end)")
 	f.IntVar(&o.agents, "agents", 1, "logical agents, fixed at the first start of a data folder")
 	f.IntVar(&o.regions, "regions", 1, "regions that the agents are spread over, fixed likewise")
-	f.StringVar(&o.policy, "policy", "", "policy document (JSON) to put in force as default")
 	f.IntVar(&o.devices, "devices", 20, "demo devices; 0: none")
 	f.Float64Var(&o.rate, "rate", 10, "readings per second and demo device")
 	f.DurationVar(&o.length, "for", 0, "stop after so long, drain, and print the ledger")
 	o.output.addFlag(c, asTable, asJSON)
-	f.StringVar(&o.users, "users", "", "file of users that may connect")
-	f.BoolVar(&o.insecure, "insecure", false, "accept anybody on addresses that other machines reach")
-	f.BoolVar(&o.quiet, "quiet", false, "say nothing but warnings and errors")
+	o.serverOptions.addFlags(f)
 }
 
 // keepShape leaves to the data folder what nobody has asked for.
@@ -82,15 +75,6 @@ func (o *upOptions) keepShape(c *cobra.Command) {
 	}
 	if !c.Flags().Changed("regions") {
 		o.regions = 0
-	}
-}
-
-// want is what the options ask of the data folder.
-func (o *upOptions) want() datadir.Want {
-	return datadir.Want{
-		Shape:    datadir.Shape{Agents: o.agents, Regions: o.regions},
-		Fallback: datadir.Shape{Agents: 1, Regions: 1},
-		Version:  thisBuild().Version,
 	}
 }
 
@@ -108,46 +92,13 @@ func (o *upOptions) check() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	for _, a := range o.addresses() {
-		errs = append(errs, a.check())
-	}
-	problem(o.http.value == "", "--http is empty: other commands ask there; 127.0.0.1:0 takes any free port")
 	problem(o.agents < 1 || o.agents > maxAgents, "--agents %d: use 1 to %d", o.agents, maxAgents)
 	problem(o.regions < 1 || o.regions > maxRegions, "--regions %d: use 1 to %d", o.regions, maxRegions)
 	problem(o.devices < 0, "--devices %d: use 0 or more", o.devices)
 	problem(o.devices > 0 && (o.rate <= 0 || o.rate > 1000), "--rate %g: use more than 0, at most 1000", o.rate)
 	problem(o.devices > 0 && o.mqtt.value == "" && o.nats.value == "", "--devices %d: they need --mqtt or --nats; use --devices 0", o.devices)
+	problem(o.devices > 0 && o.users != "", "--devices %d: demo devices have no password: use --devices 0 with --users", o.devices)
 	problem(o.length < 0, "--for %v: use a positive duration", o.length)
 	errs = append(errs, o.output.check())
-	problem(o.users != "", "--users is not built yet: leave it out on loopback, or use --insecure on a network that you trust")
-	return errors.Join(append(errs, exposed(o.insecure, o.addresses()...))...)
-}
-
-// exposed refuses to let strangers in by accident: without users a device is
-// whoever it says it is.
-func exposed(insecure bool, addresses ...address) error {
-	for _, a := range addresses {
-		if a.value != "" && a.check() == nil && !a.loopback() && !insecure {
-			return fmt.Errorf("--%s %s is open to other machines, and without users anybody is whoever they say: use 127.0.0.1, or --insecure on a network that you trust",
-				a.flag, a.value)
-		}
-	}
-	return nil
-}
-
-func (o *upOptions) addresses() []address { return []address{o.http, o.nats, o.mqtt} }
-
-// document reads the policy file, if there is one.
-func (o *upOptions) document() ([]byte, error) {
-	if o.policy == "" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(o.policy)
-	if err != nil {
-		return nil, usageError("--policy: %w", err)
-	}
-	if err := checkDefault(data); err != nil {
-		return nil, exitWith(exitInvalid, fmt.Errorf("--policy %s: %w", o.policy, err))
-	}
-	return data, nil
+	return errors.Join(append(errs, o.serverOptions.check())...)
 }

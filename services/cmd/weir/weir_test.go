@@ -237,7 +237,7 @@ func TestUpRefusesToStart(t *testing.T) {
 		{"foreign folder", with("--data", foreign), exitUsage, "something else"},
 		{"open to others", with("--http", "0.0.0.0:0"), exitUsage, "--insecure"},
 		{"no address", with("--nats", "4222"), exitUsage, "host:port"},
-		{"users", with("--users", "users.yaml"), exitUsage, "not built yet"},
+		{"no users file", append(with("--users", "nowhere.yaml"), "--devices", "0"), exitUsage, "nowhere.yaml"},
 		{"no policy file", with("--policy", "nowhere.json"), exitUsage, "nowhere.json"},
 		{"policy", with("--policy", bad), exitInvalid, "--policy"},
 		{"no number", with("--agents", "many"), exitUsage, "--agents"},

@@ -11,6 +11,8 @@
 // newest whole checkpoint is restored, the input behind it is folded again, and
 // commits that exist are made again and compared, not written. What a power cut
 // took from a stream is told and stepped over, never counted twice (lostinput.go).
+// Where two processes own one stage, the one that was stopped for a while ends at
+// its next commit, and cannot put its old state before the newer one.
 //
 // Goroutines: Run owns one reader and one goroutine per stage; it joins them.
 //

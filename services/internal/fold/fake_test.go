@@ -124,11 +124,34 @@ type session struct {
 
 	mu   sync.Mutex
 	dead bool
+
+	stopped chan struct{} // closed when the process goes on that a signal has stopped; nil: none has
+}
+
+// sigstop stops the process where it next calls the server; the returned func
+// lets it go on.
+func (c *session) sigstop() (sigcont func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stopped := make(chan struct{})
+	c.stopped = stopped
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stopped = nil
+		close(stopped)
+	}
 }
 
 // call runs do under the next fault.
 func (c *session) call(writes bool, do func() error) error {
 	c.mu.Lock()
+	for c.stopped != nil {
+		stopped := c.stopped
+		c.mu.Unlock()
+		<-stopped
+		c.mu.Lock()
+	}
 	defer c.mu.Unlock()
 	if c.dead {
 		return errDead
@@ -163,17 +186,6 @@ func (c *session) Append(_ context.Context, subject string, data []byte, after u
 		case len(all) == 0 && after != 0, len(all) > 0 && all[len(all)-1].Seq != after:
 			return bus.ErrWrongLast
 		case c.isFull(subject):
-			return bus.ErrFull
-		}
-		seq = c.put(subject, data)
-		return nil
-	})
-	return seq, err
-}
-
-func (c *session) Store(_ context.Context, subject string, data []byte) (seq uint64, err error) {
-	err = c.call(true, func() error {
-		if c.isFull(subject) {
 			return bus.ErrFull
 		}
 		seq = c.put(subject, data)

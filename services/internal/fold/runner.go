@@ -24,6 +24,8 @@ type Reader interface {
 type Config struct {
 	Input  string // stream to read
 	Output string // stream that holds the stages' outboxes
+	// Subjects narrow what is read of the input; none means all of it.
+	Subjects []string
 	// Route names the producers whose stages take a message; nil: nobody.
 	Route func(subject string) []string
 	// Make makes the stage of a producer when it is first named. Making it on
@@ -93,7 +95,7 @@ func (r *Runner) read(ctx context.Context, producers []string) error {
 	for _, s := range stages {
 		r.start(ctx, s)
 	}
-	return r.in.Read(ctx, r.cfg.Input, 0, false, func(m bus.Message) error { return r.dispatch(ctx, m) })
+	return r.in.Read(ctx, r.cfg.Input, 0, false, func(m bus.Message) error { return r.dispatch(ctx, m) }, r.cfg.Subjects...)
 }
 
 func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {

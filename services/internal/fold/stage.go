@@ -17,7 +17,6 @@ import (
 type Log interface {
 	Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error)
 	Last(ctx context.Context, subject string) (uint64, []byte, error)
-	Store(ctx context.Context, subject string, data []byte) (uint64, error)
 	Get(ctx context.Context, stream string, seq uint64) (bus.Message, error)
 	Purge(ctx context.Context, subject string, below uint64) error
 	Usage(ctx context.Context, stream, subjects string) (bus.Usage, error)

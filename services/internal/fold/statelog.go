@@ -16,6 +16,7 @@ type stateLog struct {
 	subject  string
 	producer string
 
+	last     uint64 // sequence of the newest message on the subject, as far as we know: the fence
 	manifest uint64 // sequence of the newest checkpoint's manifest
 	first    uint64 // sequence of its first part
 	newest   uint64 // input sequence that it includes
@@ -63,12 +64,53 @@ func (l *stateLog) storeParts(ctx context.Context, c *schemas.Checkpoint, size i
 		if !c.Manifest() {
 			part.Seqs = nil
 		}
-		seq, err := l.log.Store(ctx, l.subject, part.Append(nil))
+		seq, err := l.append(ctx, &part)
 		if err != nil {
 			return err
 		}
 		c.Seqs = append(c.Seqs, seq)
 	}
+	return nil
+}
+
+// errOvertaken: whoever starts next would begin with an older state than the
+// input still leads on from.
+var errOvertaken = errors.New("somebody else has written a later checkpoint; let one process own it")
+
+// append writes a part behind what is on the subject, unless that includes more
+// input: a process that was stopped while another took over its work must not
+// put its old state in front.
+func (l *stateLog) append(ctx context.Context, part *schemas.Checkpoint) (uint64, error) {
+	data := part.Append(nil)
+	seq, err := l.log.Append(ctx, l.subject, data, l.last)
+	if errors.Is(err, bus.ErrWrongLast) {
+		if err := l.follow(ctx, part.InLast); err != nil {
+			return 0, err
+		}
+		seq, err = l.log.Append(ctx, l.subject, data, l.last)
+	}
+	if err != nil {
+		return 0, err
+	}
+	l.last = seq
+	return seq, nil
+}
+
+// follow finds the newest message of the subject: an earlier append whose answer
+// was lost, or somebody else's.
+func (l *stateLog) follow(ctx context.Context, inLast uint64) error {
+	seq, data, err := l.log.Last(ctx, l.subject)
+	if err != nil {
+		return err
+	}
+	other, err := schemas.DecodeCheckpoint(data)
+	if err != nil {
+		return err
+	}
+	if other.InLast > inLast {
+		return fmt.Errorf("checkpoint of %s after %d: there is one after %d: %w", l.producer, inLast, other.InLast, errOvertaken)
+	}
+	l.last = seq
 	return nil
 }
 
@@ -80,6 +122,7 @@ func (l *stateLog) load(ctx context.Context, fits func(*checkpoint) (bool, error
 	if errors.Is(err, bus.ErrNone) {
 		return nil, nil
 	}
+	l.last = seq
 	for {
 		if err != nil {
 			return nil, err

@@ -1,0 +1,222 @@
+package forwarder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"weir/pkg/gcra"
+)
+
+// cycle is the life of one link: from the first answer to the first failure. What
+// was not confirmed as applied in it is sent again in the next.
+type cycle struct {
+	queues [gcra.Lanes]queue
+	window window // of backfill
+	pause  pause
+	stored int // messages
+
+	resting bool // report waits long, since nothing is owed
+
+	ready signal             // for pump: something can be sent, perhaps
+	work  [gcra.Lanes]signal // for fetch: something waits, perhaps
+	room  [gcra.Lanes]signal // for fetch: its queue has got shorter
+	busy  signal             // for report: something is owed again
+
+	fail context.CancelCauseFunc
+}
+
+// fetchers is the signal of those who fetch alerts, or backfill.
+func (c *cycle) fetchers(alert bool) signal {
+	if alert {
+		return c.work[gcra.Alert]
+	}
+	return c.work[gcra.Backfill]
+}
+
+// Times of carry, ns.
+const (
+	probeEvery  = second / 2  // while the link is down
+	probeWithin = 4 * second  // for one answer then: several are waited for
+	askWithin   = 5 * second  // for one answer while the link is up
+	soonAgain   = second / 10 // after a link that was of use
+	lateAgain   = 10 * second // after several that were not
+)
+
+// Limits of carry.
+const (
+	probesAtOnce = 8
+	asksAtOnce   = 4
+)
+
+var errSilent = errors.New("the tier above has not answered for ten seconds")
+
+// carry waits for a link, uses it until it fails, and starts over.
+func (s *Service) carry(ctx context.Context) error {
+	select {
+	case <-s.caught:
+	case <-ctx.Done():
+		return nil
+	}
+	for again := int64(soonAgain); s.probe(ctx); again = min(2*again, lateAgain) {
+		useful, err := s.use(ctx)
+		if err != nil {
+			return err
+		}
+		if useful {
+			again = soonAgain
+		}
+		if !sleep(ctx, int64(jitter()*float64(again)), nil) {
+			break
+		}
+	}
+	return nil
+}
+
+// probe asks until the tier above answers. It is false when ctx has ended. It does
+// not wait for one answer before it asks again: what went into a link that was just
+// dying gets none.
+func (s *Service) probe(ctx context.Context) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	var up atomic.Bool
+	answered := newSignal()
+	var g errgroup.Group
+	g.SetLimit(probesAtOnce)
+	defer g.Wait() // none of them fails
+	defer cancel()
+	for !up.Load() {
+		g.TryGo(func() error {
+			if s.ask(ctx, s.questions()[0], probeWithin) == nil {
+				up.Store(true)
+				answered.wake()
+			}
+			return nil
+		})
+		if !sleep(ctx, int64(jitter()*probeEvery), answered) {
+			return false
+		}
+	}
+	return true
+}
+
+// use sends until the link fails, and reports whether it was of any use.
+func (s *Service) use(ctx context.Context) (useful bool, err error) {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	c := s.begin(fail)
+	defer s.end()
+	if err := s.askAll(ctx); err != nil {
+		s.log.Debug("link is down again", "err", err)
+		return false, nil
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { s.pump(gctx, c); return nil })
+	g.Go(func() error { s.report(gctx, c); return nil })
+	g.Go(func() error { return s.fetch(gctx, c, gcra.Alert) })
+	g.Go(func() error { return s.fetch(gctx, c, gcra.Backfill) })
+	err = g.Wait()
+	s.log.Info("link is down", "err", context.Cause(ctx), "stored", c.stored)
+	return c.stored > 0, err
+}
+
+// begin makes everything that is owed backfill, and what comes from now on live.
+func (s *Service) begin(fail context.CancelCauseFunc) *cycle {
+	c := &cycle{ready: newSignal(), busy: newSignal(), fail: fail}
+	for l := range c.work {
+		c.work[l], c.room[l] = newSignal(), newSignal()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core.restart()
+	s.cycle = c
+	d := s.core.debt()
+	s.log.Info("link is up", "entries", d.entries, "bytes", d.bytes)
+	return c
+}
+
+func (s *Service) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cycle = nil
+}
+
+// report reports while the link is up, and says when it is not.
+func (s *Service) report(ctx context.Context, c *cycle) {
+	asked, j := s.now(), jitter()
+	for {
+		if wait := asked + int64(j*float64(s.interval(c))) - s.now(); wait > 0 {
+			if !sleep(ctx, wait, c.busy) {
+				return
+			}
+			continue // it may be due sooner now
+		}
+		asked, j = s.now(), jitter()
+		if err := s.askAll(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("report not answered", "err", err)
+		}
+		if !s.linkUp() {
+			c.fail(errSilent)
+			return
+		}
+	}
+}
+
+// interval is the time between two reports as things are.
+func (s *Service) interval(c *cycle) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owed := s.core.debt().entries
+	c.resting = owed == 0
+	return every(owed, s.core.within)
+}
+
+func (s *Service) linkUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.link.up(s.now())
+}
+
+func (s *Service) questions() []question {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.questions()
+}
+
+// askAll makes all reports. It fails where none is answered.
+func (s *Service) askAll(ctx context.Context) error {
+	var g errgroup.Group
+	g.SetLimit(asksAtOnce)
+	var answers atomic.Int64
+	for _, q := range s.questions() {
+		g.Go(func() error {
+			err := s.ask(ctx, q, askWithin)
+			if err == nil {
+				answers.Add(1)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); answers.Load() == 0 {
+		return err
+	}
+	return nil
+}
+
+// ask makes one report and takes its answer.
+func (s *Service) ask(ctx context.Context, q question, patience int64) error {
+	ctx, cancel := within(ctx, patience)
+	defer cancel()
+	data, err := json.Marshal(q.report)
+	if err != nil {
+		return fmt.Errorf("report %+v: %w", q.report, err)
+	}
+	answer, err := s.up.Ask(ctx, s.cfg.link(q.report.Producer), data)
+	if err != nil {
+		return err
+	}
+	return s.take(q, answer)
+}

@@ -1,0 +1,58 @@
+package forwarder
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"weir/schemas"
+)
+
+// take takes the answer to a question.
+func (s *Service) take(q question, answer []byte) error {
+	var g schemas.LinkGrant
+	if err := json.Unmarshal(answer, &g); err != nil {
+		return fmt.Errorf("answer to the report of %s: %w", q.report.Producer, err)
+	}
+	o, err := s.granted(q, &g)
+	if err != nil {
+		return fmt.Errorf("answer to the report of %s: %w", q.report.Producer, err)
+	}
+	if o.again > 0 {
+		s.log.Warn("entries were stored above and lost there; they are sent again", "producer", q.report.Producer, "entries", o.again)
+	}
+	if o.ahead > 0 {
+		s.log.Error("entries are applied above that this outbox never had: it was restored, or has lost its end; those above stand",
+			"producer", q.report.Producer, "newest", q.report.Newest, "applied", o.ahead)
+	}
+	s.tellPolicy(g.Policy)
+	return nil
+}
+
+// granted hands the answer to the core, and wakes those who wait for one.
+func (s *Service) granted(q question, g *schemas.LinkGrant) (outcome, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, err := s.core.granted(q, g, s.now())
+	if err != nil {
+		return o, err
+	}
+	s.answered()
+	if s.cycle != nil {
+		s.cycle.ready.wake()
+		if o.again > 0 {
+			s.cycle.fetchers(q.source.alert).wake()
+		}
+	}
+	return o, nil
+}
+
+// tellPolicy tells whoever wants to know that the policy above has changed.
+func (s *Service) tellPolicy(revision uint64) {
+	s.mu.Lock()
+	same := s.policy != nil && *s.policy == revision
+	s.policy = &revision
+	s.mu.Unlock()
+	if !same && s.cfg.Policy != nil {
+		s.cfg.Policy(revision)
+	}
+}

@@ -1,0 +1,168 @@
+package forwarder
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"weir/schemas"
+	"weir/services/internal/bus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is an outbox, a tier above, and a forwarder between them.
+type rig struct {
+	cfg     Config
+	out     *outbox
+	region  *region
+	writers []*writer
+	svc     *Service
+	log     bytes.Buffer
+	cancel  func()
+	done    chan error
+}
+
+var agentConfig = Config{Tier: schemas.TierAgent, Name: "a001", Upstream: "r01", Stream: schemas.StreamAgentOutbox}
+
+func newRig(cfg Config) *rig {
+	r := &rig{cfg: cfg, out: newOutbox(), region: newRegion()}
+	r.out.allowed = r.keeps
+	return r
+}
+
+// writer adds a writer; epochs tell writers apart.
+func (r *rig) writer(producer, subject string, epoch byte) *writer {
+	w := &writer{out: r.out, producer: producer, subject: subject, epoch: epoch}
+	r.writers = append(r.writers, w)
+	return w
+}
+
+func (r *rig) agent() *writer {
+	return r.writer("a001", schemas.AgentOutbox("a001", schemas.KindCommit), 1)
+}
+
+// keeps says why a message must stay in the outbox.
+func (r *rig) keeps(m bus.Message) string {
+	var d schemas.CommitDecoder
+	c, err := d.Decode(m.Data, schemas.WithAll)
+	switch {
+	case err != nil:
+		return ""
+	case !r.region.has(c):
+		return fmt.Sprintf("entry %d of %s was removed and is not applied", c.N, c.Producer)
+	}
+	for _, kept := range slices.Backward(r.out.messages) {
+		if k, err := d.Decode(kept.Data, 0); err == nil && kept.Subject == m.Subject && k.End {
+			if k.Epoch == c.Epoch && c.N >= k.RunFirst {
+				return fmt.Sprintf("entry %d of %s was removed; the newest run begins at %d", c.N, c.Producer, k.RunFirst)
+			}
+			return ""
+		}
+	}
+	return fmt.Sprintf("entry %d of %s was removed, and no run is whole", c.N, c.Producer)
+}
+
+func (r *rig) start() {
+	var err error
+	if r.svc, err = New(r.cfg, r.out, r.region, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
+		panic(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel, r.done = cancel, make(chan error, 1)
+	go func() { r.done <- r.svc.Run(ctx) }()
+	synctest.Wait()
+}
+
+func (r *rig) stop() error {
+	r.cancel()
+	err := <-r.done
+	r.region.do(func() { r.region.link++ }) // what is in flight belongs to a dead process
+	return err
+}
+
+func (r *rig) status() Status {
+	v, err := r.out.status(context.Background(), nil)
+	if err != nil {
+		panic(err)
+	}
+	return v.(Status)
+}
+
+// later lets time pass, and everything happen that is due by then.
+func later(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// missing names the first entry that was written and is not applied.
+func (r *rig) missing() string {
+	for _, w := range r.writers {
+		for _, c := range w.all {
+			if !r.region.has(c) {
+				return fmt.Sprintf("entry %d of %s (epoch %d) is not applied", c.N, w.subject, w.epoch)
+			}
+		}
+	}
+	return ""
+}
+
+// wrong is what the models have seen that must not be.
+func (r *rig) wrong() string {
+	if r.region.wrong != "" {
+		return r.region.wrong
+	}
+	return r.out.wrong
+}
+
+// bubble runs f with a rig; in the end everything must have been applied.
+func bubble(t *testing.T, cfg Config, f func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(cfg)
+		defer func() {
+			if t.Failed() {
+				t.Log(r.log.String())
+			}
+		}()
+		f(t, r)
+		if why := r.wrong(); why != "" {
+			t.Error(why)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		later(time.Minute) // what is in flight comes down
+	})
+}
+
+// whole fails the test where something is not applied.
+func (r *rig) whole(t *testing.T) {
+	t.Helper()
+	if why := r.missing(); why != "" {
+		t.Error(why)
+	}
+}
+
+// lanes are the arrivals of one lane.
+func (r *rig) lane(l schemas.Lane) (out []arrival) {
+	for _, a := range r.region.arrivals {
+		if a.lane == l {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// synctestRig is bubble for a forwarder that the test itself stops.
+func synctestRig(t *testing.T, f func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) { f(newRig(agentConfig)) })
+}

@@ -1,0 +1,154 @@
+package forwarder
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"weir/pkg/gcra"
+	"weir/schemas"
+	"weir/services/internal/bus"
+	"weir/services/internal/pack"
+)
+
+// Outbox is the server that holds the outbox. *bus.Bus is one.
+type Outbox interface {
+	Read(ctx context.Context, stream string, from uint64, stopAtEnd bool, handle func(bus.Message) error, subjects ...string) error
+	Get(ctx context.Context, stream string, seq uint64) (bus.Message, error)
+	Usage(ctx context.Context, stream, subjects string) (bus.Usage, error)
+	Purge(ctx context.Context, subject string, below uint64) error
+	Answer(ctx context.Context, subject string, log *slog.Logger, answer func(ctx context.Context, question []byte) (any, error)) (stop func(), err error)
+}
+
+// Up is the way to the tier above. *bus.Sender is one.
+type Up interface {
+	// Send brings a message to a stream above. It blocks while too much is in
+	// flight. done is called exactly once, with nil when the message is stored, and
+	// with bus.ErrFull where there is no room; not at all if Send returns an error.
+	// Data belongs to the sender.
+	Send(ctx context.Context, subject string, data []byte, done func(error)) error
+	// Ask sends a question and waits for its answer.
+	Ask(ctx context.Context, subject string, data []byte) ([]byte, error)
+}
+
+// Service brings an outbox to the tier above.
+type Service struct {
+	cfg Config
+	out Outbox
+	up  Up
+	log *slog.Logger
+
+	began  time.Time
+	caught chan struct{} // closed once what the outbox held at start is known
+
+	heads  schemas.CommitDecoder // of watch
+	strip  schemas.Strip         // of pump, as what follows
+	plain  []byte                // an entry without its local part
+	packer pack.Packer
+
+	mu     sync.Mutex
+	core   *backlog
+	link   link
+	pacer  *gcra.Pacer
+	cycle  *cycle // of the link that is up; nil: there is none
+	sent   uint64 // bytes
+	policy *uint64
+}
+
+// New makes the service; Run starts it.
+func New(cfg Config, out Outbox, up Up, log *slog.Logger) (*Service, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return &Service{
+		cfg: cfg, out: out, up: up, log: log.With("service", "forwarder", "tier", string(cfg.Tier), "upstream", cfg.Upstream),
+		caught: make(chan struct{}), core: newBacklog(cfg.producer(), cfg.ours), pacer: cfg.Budget.pacer(),
+	}, nil
+}
+
+// Run forwards until ctx ends. It fails where its own server does.
+func (s *Service) Run(ctx context.Context) error {
+	s.began = time.Now()
+	s.link.since = s.began.UnixNano()
+	g, ctx := errgroup.WithContext(ctx)
+	stop, err := s.out.Answer(ctx, schemas.AskLink(s.cfg.Tier), s.log, func(context.Context, []byte) (any, error) { return s.Status(), nil })
+	if err != nil {
+		return err
+	}
+	defer stop()
+	g.Go(func() error { return s.watch(ctx) })
+	g.Go(func() error { return s.carry(ctx) })
+	g.Go(func() error { s.purge(ctx); return nil })
+	return g.Wait()
+}
+
+// Status is what the service answers: the state of the link, and what of the
+// outbox could not be read.
+type Status struct {
+	schemas.LinkStatus
+	Damaged uint64 `json:"damaged"`          // messages of the outbox that cannot be decoded, since the start
+	Damage  string `json:"damage,omitempty"` // the newest of them: where it was and what is wrong
+}
+
+// Status tells how the link is.
+func (s *Service) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, d := s.now(), s.core.debt()
+	st := schemas.LinkStatus{
+		Tier: s.cfg.Tier, Upstream: s.cfg.Upstream, Up: s.link.up(now), Since: s.link.changed(now),
+		Entries: d.entries, Bytes: d.bytes, Backfill: d.backfill, Oldest: d.oldest, ETA: s.core.drain.eta(d.backfill), Sent: s.sent,
+	}
+	if !st.Up && d.backfill > 0 {
+		st.ETA = -1
+	}
+	return Status{LinkStatus: st, Damaged: s.core.damage.count, Damage: s.core.damage.newest}
+}
+
+// now is the time of the process, ns: it never goes back.
+func (s *Service) now() int64 { return time.Since(s.began).Nanoseconds() }
+
+// answered notes that the tier above has said something.
+func (s *Service) answered() { s.link.answer(s.now(), time.Now().UnixNano()) }
+
+// jitter is around 1, so that many forwarders do not move in step.
+func jitter() float64 { return 0.9 + 0.2*rand.Float64() }
+
+// sleep waits for d ns, or for a wake where there is one. It is false when ctx has
+// ended.
+func sleep(ctx context.Context, d int64, wake <-chan struct{}) bool {
+	var after <-chan time.Time
+	if d != gcra.Never {
+		t := time.NewTimer(time.Duration(d))
+		defer t.Stop()
+		after = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-after:
+	}
+	return ctx.Err() == nil
+}
+
+// within bounds a call of the tier above.
+func within(ctx context.Context, d int64) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(d))
+}
+
+// signal is a wake that is remembered until somebody waits for it.
+type signal chan struct{}
+
+func newSignal() signal { return make(signal, 1) }
+
+func (s signal) wake() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
+}

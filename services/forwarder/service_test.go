@@ -1,0 +1,597 @@
+package forwarder
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/schemas"
+	"weir/services/internal/bus"
+)
+
+func TestBacklogAndLive(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		r.region.credit = 20_000 // ten entries a second
+		w := r.agent()
+		for range 100 {
+			w.write(1, 2000)
+		}
+		r.start()
+		for range 5 {
+			later(time.Second)
+			w.write(1, 2000)
+		}
+		later(300 * time.Millisecond)
+		live := r.lane(schemas.LaneLive)
+		if len(live) != 5 || live[4].c.N != 105 {
+			t.Errorf("%d live entries have come", len(live))
+		}
+		for i, a := range live {
+			if late := a.at.UnixNano() - a.c.Wall; late > int64(50*time.Millisecond) {
+				t.Errorf("live entry %d came after %v", i, time.Duration(late))
+			}
+		}
+		backfill := r.lane(schemas.LaneBackfill)
+		if n := len(backfill); n < 40 || n > 70 {
+			t.Errorf("%d entries of backfill in 5.3 s, about 50 were granted", n)
+		}
+		for i, a := range backfill {
+			if a.c.N != uint64(i+1) {
+				t.Fatalf("backfill %d is entry %d: not oldest first", i, a.c.N)
+			}
+		}
+		later(10 * time.Second)
+		r.whole(t)
+		if n := len(r.region.arrivals); n != 105 {
+			t.Errorf("%d messages came for 105 entries", n)
+		}
+		if st := r.status(); !st.Up || st.Entries+uint64(st.Bytes+st.Backfill+st.Oldest) != 0 || st.ETA != 0 {
+			t.Errorf("status when all is done: %+v", st)
+		}
+		if n := len(r.out.messages); n != 1 {
+			t.Errorf("the outbox keeps %d messages, want the newest", n)
+		}
+	})
+}
+
+// TestFirstBacklog: an outage of any kind ends with backlog above within two seconds.
+func TestFirstBacklog(t *testing.T) {
+	f := func(name string, dark, restart bool) {
+		t.Helper()
+		bubble(t, agentConfig, func(t *testing.T, r *rig) {
+			w := r.agent()
+			r.start()
+			w.write(1, 0)
+			later(4 * time.Second)
+			if r.region.dark = dark; !dark {
+				r.region.cut()
+			}
+			for range 60 {
+				w.write(1, 100)
+				later(time.Second + 13*time.Millisecond)
+			}
+			if st := r.status(); st.Up || st.Backfill == 0 || st.Entries != 60 {
+				t.Errorf("%s: during the outage: %+v", name, st)
+			}
+			if restart {
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+				r.start()
+			}
+			healed, before := time.Now(), len(r.region.arrivals)
+			r.region.dark = false
+			r.region.heal()
+			later(2 * time.Second)
+			if after := r.region.arrivals[before:]; len(after) == 0 || after[0].lane != schemas.LaneBackfill || after[0].at.Sub(healed) > 2*time.Second {
+				t.Errorf("%s: no backlog within two seconds: %d messages", name, len(after))
+			}
+			later(5 * time.Second)
+			r.whole(t)
+		})
+	}
+	f("refused", false, false)
+	f("blackhole", true, false)
+	f("refused, restarted", false, true)
+}
+
+func TestAlertsFirst(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		r.region.credit = 6000
+		commits, findings := r.agent(), r.writer("a001", schemas.AgentOutbox("a001", "finding"), 7)
+		for range 30 {
+			commits.write(1, 2000)
+		}
+		findings.write(2, 100)
+		r.start()
+		later(2500 * time.Millisecond)
+		commits.write(1, 100)
+		findings.write(1, 100)
+		later(100 * time.Millisecond)
+		for i, a := range r.region.arrivals[:2] {
+			if a.lane != schemas.LaneAlert {
+				t.Errorf("message %d is on lane %s", i, a.lane)
+			}
+		}
+		if n := len(r.lane(schemas.LaneAlert)); n != 3 {
+			t.Errorf("%d of 3 findings came as alerts", n)
+		}
+		if n := len(r.lane(schemas.LaneBackfill)); n > 12 {
+			t.Errorf("%d entries of backfill: the findings were to overtake it", n)
+		}
+		later(30 * time.Second)
+		r.whole(t)
+	})
+}
+
+// TestAlertOvertakesLive: with a budget that is too small for what is live, an
+// alert still comes at once.
+func TestAlertOvertakesLive(t *testing.T) {
+	cfg := agentConfig
+	cfg.Budget = Budget{BytesPerSecond: 10_000, Reserve: 0.2}
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		commits, findings := r.agent(), r.writer("a001", schemas.AgentOutbox("a001", "finding"), 7)
+		r.start()
+		for range 100 {
+			commits.write(1, 1000)
+		}
+		later(2 * time.Second)
+		findings.write(1, 100)
+		written := time.Now()
+		later(time.Second)
+		if a := r.lane(schemas.LaneAlert); len(a) != 1 || a[0].at.Sub(written) > 20*time.Millisecond {
+			t.Errorf("the alert was late: %v", a)
+		}
+		later(time.Minute)
+		r.whole(t)
+	})
+}
+
+func TestSeveralProducers(t *testing.T) {
+	cfg := Config{Tier: schemas.TierRegion, Name: "r01", Upstream: schemas.Center, Stream: schemas.StreamRegionOutbox}
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		for p := range 3 {
+			r.writer(schemas.Producer("r01", p), schemas.GatewayOutbox("r01", p, schemas.KindCommit), byte(p+1))
+		}
+		for i := range 30 {
+			r.writers[i%3].write(1+i%2, 500)
+		}
+		r.start()
+		later(time.Second)
+		for i := range 30 {
+			r.writers[i%3].write(1, 500)
+		}
+		later(10 * time.Second)
+		r.whole(t)
+		if n := len(r.out.messages); n != 3 {
+			t.Errorf("the outbox keeps %d messages, want the newest of each producer", n)
+		}
+		reported := map[string]bool{}
+		for _, rep := range r.region.reports {
+			reported[rep.Producer] = true
+		}
+		if len(reported) != 3 {
+			t.Errorf("reports came of %v", reported)
+		}
+	})
+}
+
+// TestEmptyOutbox: who has nothing yet has a link all the same, and hears of policy.
+func TestEmptyOutbox(t *testing.T) {
+	cfg := agentConfig
+	var policy []uint64
+	cfg.Policy = func(rev uint64) { policy = append(policy, rev) }
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		r.region.policy = 4
+		r.start()
+		later(10 * time.Second)
+		if st := r.status(); !st.Up || st.Tier != schemas.TierAgent || st.Upstream != "r01" {
+			t.Errorf("status: %+v", st)
+		}
+		r.region.do(func() { r.region.policy = 5 })
+		later(10 * time.Second)
+		if !slices.Equal(policy, []uint64{4, 5}) {
+			t.Errorf("told of policies %v", policy)
+		}
+		if n := len(r.region.reports); n > 16 {
+			t.Errorf("%d reports in 20 s with nothing to say", n)
+		}
+		r.agent().write(1, 0)
+		later(100 * time.Millisecond)
+		r.whole(t)
+	})
+}
+
+// TestReports: the tier above is told true figures, once a second while it lacks something.
+func TestReports(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		w.write(1, 1000)
+		w.write(3, 1000)
+		bytes := int64(0)
+		for _, m := range r.out.messages {
+			bytes += int64(len(m.Data))
+		}
+		r.region.credit, r.region.within = 0, 0
+		wall := w.all[0].Wall / second * second
+		r.start()
+		later(10 * time.Second)
+		want := schemas.LinkReport{Producer: "a001", Epoch: w.all[0].Epoch.String(), Newest: 4, Entries: 4, Bytes: bytes, Backfill: bytes, Oldest: wall}
+		for _, got := range r.region.reports {
+			if got != want {
+				t.Fatalf("report %+v\nwant   %+v", got, want)
+			}
+		}
+		if n := len(r.region.reports); n < 10 || n > 14 {
+			t.Errorf("%d reports in 10 s", n)
+		}
+		if st := r.status(); st.ETA != -1 || st.Oldest != wall || st.Bytes != bytes {
+			t.Errorf("status: %+v", st)
+		}
+		r.region.do(func() { r.region.credit = 1 << 20 })
+		later(10 * time.Second)
+		r.whole(t)
+	})
+}
+
+func TestETA(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		r.region.credit = 10_000
+		w := r.agent()
+		for range 600 {
+			w.write(1, 1000)
+		}
+		r.start()
+		later(30 * time.Second)
+		st := r.status()
+		if rest := float64(st.Backfill) / 10_000; st.ETA < 0.7*rest || st.ETA > 1.5*rest {
+			t.Errorf("%v s to go; at 10 kB/s packed it is about %v s", st.ETA, rest)
+		}
+		if !st.Up || st.Sent < 200_000 || time.Since(time.Unix(0, st.Since)) < 29*time.Second {
+			t.Errorf("status: %+v", st)
+		}
+		r.region.cut()
+		later(20 * time.Second)
+		if st := r.status(); st.Up || st.ETA != -1 || time.Since(time.Unix(0, st.Since)) > 11*time.Second {
+			t.Errorf("status when the link is down: %+v", st)
+		}
+		r.region.credit = 1 << 20
+		r.region.heal()
+		later(10 * time.Second)
+		r.whole(t)
+	})
+}
+
+func TestFullInbox(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		for range 50 {
+			w.write(1, 100)
+		}
+		r.region.full = true
+		r.start()
+		for range 60 {
+			w.write(1, 100)
+			later(time.Second)
+		}
+		if n := len(r.region.sent); n > 1000 {
+			t.Errorf("%d messages were sent in a minute without room above", n)
+		}
+		if strings.Contains(r.log.String(), "link is down") {
+			t.Error("a full inbox is no loss of the link")
+		}
+		r.region.do(func() { r.region.full = false })
+		later(20 * time.Second)
+		r.whole(t)
+	})
+}
+
+// TestLostAbove: what the tier above loses after it has stored it comes again, though the link has never failed.
+func TestLostAbove(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		r.start()
+		r.region.lag = time.Minute
+		for range 20 {
+			w.write(1, 100)
+		}
+		later(time.Second)
+		if n := r.region.lose(); n != 20 {
+			t.Fatalf("%d entries are lost", n)
+		}
+		r.region.lag = 0
+		w.write(1, 100) // it shows that the others were passed by
+		later(5 * time.Second)
+		r.whole(t)
+		if !strings.Contains(r.log.String(), "lost there") {
+			t.Error("nobody was told")
+		}
+		if strings.Contains(r.log.String(), "link is down") {
+			t.Error("the link has not failed")
+		}
+	})
+}
+
+// TestOwnerAway: while nobody owns the partition above, what is live goes on into its inbox, and backfill waits.
+func TestOwnerAway(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		r.region.credit = 2000
+		w := r.agent()
+		for range 100 {
+			w.write(1, 1000)
+		}
+		r.start()
+		later(5 * time.Second)
+		r.region.do(func() { r.region.mute = true })
+		later(2 * time.Second)
+		before := len(r.lane(schemas.LaneBackfill))
+		for range 30 {
+			w.write(1, 100)
+			later(time.Second)
+		}
+		if n := len(r.lane(schemas.LaneBackfill)) - before; n != 0 {
+			t.Errorf("%d entries of backfill were sent without credit", n)
+		}
+		if n := len(r.lane(schemas.LaneLive)); n != 30 || !r.status().Up {
+			t.Errorf("%d of 30 live entries have come, status %+v", n, r.status())
+		}
+		r.region.do(func() { r.region.mute, r.region.credit = false, 1<<20 })
+		later(10 * time.Second)
+		r.whole(t)
+		if n := len(r.region.arrivals); n != 130 {
+			t.Errorf("%d messages for 130 entries", n)
+		}
+		r.region.do(func() { r.region.mute = true })
+		later(20 * time.Second)
+		if r.status().Up {
+			t.Error("up, though nothing has come down for 20 s")
+		}
+		r.region.do(func() { r.region.mute = false })
+		later(time.Second)
+	})
+}
+
+// TestSlowApply: a tier above that is slow to apply gets nothing twice.
+func TestSlowApply(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		r.region.lag = 40 * time.Second
+		w := r.agent()
+		for range 20 {
+			w.write(1, 100)
+		}
+		r.start()
+		for range 100 {
+			w.write(1, 100)
+			later(time.Second)
+		}
+		later(time.Minute)
+		r.whole(t)
+		if n := len(r.region.arrivals); n != 120 {
+			t.Errorf("%d messages for 120 entries", n)
+		}
+	})
+}
+
+func TestDamaged(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		w.write(3, 100)
+		damage := func(i int, f func([]byte) []byte) {
+			r.out.messages[i].Data = f(r.out.messages[i].Data)
+			w.all[i] = w.all[0] // nobody waits for it
+		}
+		damage(1, func(b []byte) []byte { return b[:20] })
+		r.out.put("weir.outbox.a002.commit", []byte{1})
+		w.write(1, 100)
+		r.start()
+		later(time.Second)
+		r.whole(t)
+		st := r.status()
+		if st.Damaged != 2 || !strings.Contains(st.Damage, "weir.outbox.a002.commit at 4") {
+			t.Errorf("status: %+v", st)
+		}
+		for _, want := range []string{"passed by", "so_far=1", "so_far=2"} {
+			if !strings.Contains(r.log.String(), want) {
+				t.Errorf("the log does not say %q", want)
+			}
+		}
+		w.write(1, 100)
+		later(10 * time.Second)
+		r.whole(t)
+		if st := r.status(); st.Entries != 0 || st.Damaged != 2 {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
+
+// TestDamagedContent: an entry whose head can be read and whose windows cannot.
+func TestDamagedContent(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		w.write(1, 100)
+		c := &schemas.Commit{Producer: "a001", Epoch: schemas.Epoch{1}, N: 2, RunFirst: 2, End: true, Wall: 1}
+		c.Windows = []schemas.Window{{View: "v", Key: schemas.Key{Tenant: "t"}, Start: 1, End: 0, FirstN: 2, Revision: 1, Timing: schemas.OnTime, Count: 1}}
+		w.n = 2
+		r.out.put(w.subject, w.enc.Append(nil, c))
+		w.write(1, 100)
+		r.start()
+		later(10 * time.Second)
+		r.whole(t)
+		if st := r.status(); st.Damaged != 1 || st.Entries != 0 || !strings.Contains(st.Damage, "at 2") {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
+
+// TestNewerVersion: entries of a newer program are not passed by.
+func TestNewerVersion(t *testing.T) {
+	synctestRig(t, func(r *rig) {
+		w := r.agent()
+		w.write(1, 0)
+		r.out.put(w.subject, []byte{schemas.CommitVersion + 1, 0})
+		r.start()
+		later(time.Second)
+		if err := r.stop(); err == nil || !strings.Contains(err.Error(), "upgrade weir") {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+// TestNewEpoch: an outbox that begins again is brought like any other.
+func TestNewEpoch(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		r.region.credit = 0
+		for range 5 {
+			w.write(1, 100)
+		}
+		r.start()
+		later(5 * time.Second)
+		w2 := r.writer("a001", w.subject, 2)
+		for range 5 {
+			w2.write(2, 100)
+		}
+		later(5 * time.Second)
+		if r.out.purges > 0 {
+			t.Error("something was purged, though the old epoch is not applied")
+		}
+		r.region.do(func() { r.region.credit = 1 << 20 })
+		later(20 * time.Second)
+		r.whole(t)
+		if n := len(r.out.messages); n != 2 {
+			t.Errorf("the outbox keeps %d messages, want the newest run of two", n)
+		}
+	})
+}
+
+// TestRemoved: what others take out of the outbox is no longer waited for.
+func TestRemoved(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		r.region.cut()
+		for range 100 {
+			w.write(1, 100)
+		}
+		r.start()
+		later(10 * time.Second)
+		r.out.remove(func(m bus.Message) bool { return m.Seq <= 40 || m.Seq == 60 || m.Seq >= 95 })
+		w.all = append(w.all[40:59], w.all[60:94]...)
+		r.region.heal()
+		later(10 * time.Second)
+		r.whole(t)
+		if st := r.status(); st.Entries != 0 || st.Bytes != 0 {
+			t.Errorf("status: %+v", st)
+		}
+		if n := len(r.out.messages); n != 53 {
+			t.Errorf("the outbox keeps %d of 53 messages, though its newest has vanished", n)
+		}
+	})
+}
+
+// TestRestored: entries that the tier above has from before a backup was restored are not sent, and those there stand.
+func TestRestored(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		for n := range uint64(50) {
+			r.region.apply(&schemas.Commit{Epoch: schemas.Epoch{1}, N: n + 1})
+		}
+		w := r.agent()
+		for range 30 {
+			w.write(1, 100)
+		}
+		r.start()
+		later(time.Second)
+		for range 30 {
+			w.write(1, 100)
+		}
+		later(10 * time.Second)
+		r.whole(t)
+		if n := len(r.region.arrivals); n != 10 {
+			t.Errorf("%d entries were sent, want the ten that are new above", n)
+		}
+		if n := strings.Count(r.log.String(), "never had"); n != 1 {
+			t.Errorf("told %d times that the tier above is ahead", n)
+		}
+	})
+}
+
+// TestLargeEntries: an entry that is larger than a grant goes alone, and is paid for by later grants.
+func TestLargeEntries(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		for range 4 {
+			w.write(1, 100_000)
+		}
+		r.region.credit = 20_000
+		r.start()
+		later(10 * time.Second)
+		if n := len(r.region.arrivals); n < 2 || n > 3 {
+			t.Errorf("%d entries of 75 kB packed in 10 s at 20 kB/s", n)
+		}
+		later(10 * time.Second)
+		r.whole(t)
+	})
+}
+
+// TestBudget: backfill keeps to its share while live entries come, and live ones to the budget.
+func TestBudget(t *testing.T) {
+	cfg := agentConfig
+	cfg.Budget = Budget{BytesPerSecond: 20_000, BackfillShare: 0.4}
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		w := r.agent()
+		for range 1000 {
+			w.write(1, 1000)
+		}
+		r.start()
+		for range 40 {
+			w.write(1, 1000)
+			later(time.Second)
+		}
+		share := bytesPerSecond(r.lane(schemas.LaneBackfill), 10*time.Second)
+		if share > 8000*1.01 || share < 8000*0.9 {
+			t.Errorf("backfill took %.0f bytes/s of 20000 while live flowed, its share is 8000", share)
+		}
+		for _, a := range r.lane(schemas.LaneLive) {
+			if late := time.Duration(a.at.UnixNano() - a.c.Wall); late > 100*time.Millisecond {
+				t.Errorf("live entry %d came after %v", a.c.N, late)
+			}
+		}
+		later(5 * time.Second)
+		quiet := r.lane(schemas.LaneBackfill)
+		later(10 * time.Second)
+		if all := bytesPerSecond(r.lane(schemas.LaneBackfill)[len(quiet):], 0); math.Abs(all-20_000) > 300 {
+			t.Errorf("backfill took %.0f bytes/s of 20000 with nothing live", all)
+		}
+		later(2 * time.Minute)
+		r.whole(t)
+	})
+}
+
+// bytesPerSecond is the rate of arrivals after a while.
+func bytesPerSecond(as []arrival, skip time.Duration) float64 {
+	n, from := 0, as[0].at.Add(skip)
+	for _, a := range as {
+		if !a.at.Before(from) {
+			n += a.bytes
+		}
+	}
+	return float64(n) / as[len(as)-1].at.Sub(from).Seconds()
+}
+
+// TestReadsOnce: an agent's live entries are read once, and none of them twice from the outbox.
+func TestReadsOnce(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		r.start()
+		for range 100 {
+			later(time.Second)
+			w.write(1, 100)
+		}
+		later(10 * time.Second)
+		r.whole(t)
+		if r.out.reads != 100 {
+			t.Errorf("%d messages were read for 100 entries", r.out.reads)
+		}
+	})
+}

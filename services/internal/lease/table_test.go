@@ -1,0 +1,381 @@
+package lease
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const (
+	second     = int64(time.Second)
+	partitions = 5
+	prefix     = "r01."
+)
+
+// bucket is a model of a KV bucket.
+type bucket struct {
+	keys     map[string]Value
+	revision uint64
+}
+
+func (b *bucket) do(c *Call) (Outcome, uint64) {
+	if c.Op != Put && b.keys[c.Key].Revision != c.After {
+		return Refused, 0
+	}
+	b.revision++
+	if c.Op == Delete {
+		delete(b.keys, c.Key)
+		return Done, 0
+	}
+	b.keys[c.Key] = Value{c.Data, b.revision}
+	return Done, b.revision
+}
+
+// process is a member with a clock of its own.
+type process struct {
+	*Table
+	name    string
+	offset  int64
+	drift   float64
+	todo    []Call
+	decided int64 // when todo was, by its clock
+	running map[int]bool
+	stopped bool // by a signal
+}
+
+// world is some members over one bucket.
+type world struct {
+	t       *rapid.T
+	bucket  *bucket
+	now     int64
+	members []*process
+	born    int
+}
+
+// clock is a member's monotonic clock.
+func (w *world) clock(p *process) int64 { return p.offset + int64(float64(w.now)*p.drift) }
+
+func (w *world) join(name string) {
+	w.born++
+	w.members = append(w.members, &process{
+		Table: NewTable(prefix, partitions, Member{Name: name, ID: fmt.Sprint(name, w.born)}, DefaultTimes()), name: name,
+		offset: rapid.Int64Range(-100*second, 100*second).Draw(w.t, "offset"), drift: rapid.Float64Range(0.98, 1.02).Draw(w.t, "drift"),
+		running: map[int]bool{},
+	})
+}
+
+// look lets a member read the keys and decide.
+func (w *world) look(p *process) {
+	now := w.clock(p)
+	p.See(now, maps.Clone(w.bucket.keys))
+	p.todo, p.decided = p.Decide(now), now
+	w.work(p)
+}
+
+// write lets a member do the next call that it has decided.
+func (w *world) write(p *process, f fault) {
+	if len(p.todo) == 0 {
+		return
+	}
+	c := p.todo[0]
+	p.todo = p.todo[1:]
+	began := w.clock(p)
+	if f == slow {
+		began = p.decided
+	}
+	outcome, revision := Unknown, uint64(0)
+	if f != lost {
+		outcome, revision = w.bucket.do(&c)
+	}
+	if f == answerLost {
+		outcome, revision = Unknown, 0
+	}
+	p.Result(&c, began, outcome, revision)
+	p.decided = w.clock(p)
+	w.work(p)
+}
+
+// work starts and ends what a member does by its leases.
+func (w *world) work(p *process) {
+	for i := range partitions {
+		switch held := p.Held(w.clock(p), i); {
+		case held && !p.running[i]:
+			p.Started(i)
+			p.running[i] = true
+		case !held && p.running[i]:
+			p.Ended(w.clock(p), i, false)
+			delete(p.running, i)
+		}
+	}
+}
+
+// fault is what happens to a call.
+type fault int
+
+const (
+	none       fault = iota
+	lost             // it does not arrive
+	answerLost       // it is done, and nobody tells
+	slow             // it takes as long as there is since the one before
+)
+
+// owners are the members that take a partition for theirs at this moment, those
+// that a signal has stopped too.
+func (w *world) owners(partition int) (names []string) {
+	for _, p := range w.members {
+		if p.Held(w.clock(p), partition) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+func (w *world) wantNoTwoOwners() {
+	for i := range partitions {
+		if names := w.owners(i); len(names) > 1 {
+			w.t.Fatalf("partition %d belongs to %v at once", i, names)
+		}
+	}
+}
+
+// quiet lets so many seconds pass in which nothing goes wrong.
+func (w *world) quiet(seconds int) {
+	for range seconds {
+		w.now += second
+		for _, p := range w.members {
+			w.look(p)
+			for len(p.todo) > 0 {
+				w.write(p, none)
+				w.wantNoTwoOwners()
+			}
+		}
+	}
+}
+
+// wantShared wants every partition with the live member that is highest in rank.
+func (w *world) wantShared() {
+	for i := range partitions {
+		best := slices.MaxFunc(w.members, func(a, b *process) int {
+			if rank(a.name, fmt.Sprint(prefix, i)) < rank(b.name, fmt.Sprint(prefix, i)) {
+				return -1
+			}
+			return 1
+		})
+		if names := w.owners(i); !slices.Equal(names, []string{best.name}) || !best.running[i] {
+			w.t.Fatalf("partition %d belongs to %v, want %s", i, names, best.name)
+		}
+	}
+}
+
+// leave ends a member in order.
+func (w *world) leave(p *process) {
+	for i := range p.running {
+		p.Ended(w.clock(p), i, false)
+	}
+	p.running = nil
+	for _, c := range p.Leave() {
+		w.bucket.do(&c)
+	}
+	w.remove(p)
+}
+
+func (w *world) remove(p *process) {
+	w.members = slices.DeleteFunc(w.members, func(q *process) bool { return p == q })
+}
+
+// step lets one random thing happen.
+func (w *world) step() {
+	if len(w.members) == 0 {
+		w.join(w.newName())
+	}
+	p := rapid.SampledFrom(w.members).Draw(w.t, "member")
+	switch what := rapid.SampledFrom([]string{
+		"look", "write", "write", "look and write", "look and write", "look and write", "look and write",
+		"wait", "wait", "long wait", "sigstop", "sigcont", "join", "kill", "leave", "fail",
+	}).Draw(w.t, "what"); what {
+	case "wait":
+		w.now += rapid.Int64Range(0, 3*second).Draw(w.t, "wait")
+	case "long wait":
+		w.now += rapid.OneOf(rapid.Int64Range(9*second, 14*second), rapid.Int64Range(3*second, 70*second)).Draw(w.t, "long")
+	case "sigstop", "sigcont":
+		p.stopped = what == "sigstop"
+	case "join":
+		if len(w.members) < 4 {
+			w.join(w.newName())
+		}
+	case "kill":
+		w.remove(p)
+	case "look and write", "look", "write", "leave", "fail":
+		if !p.stopped {
+			w.act(p, what)
+		}
+	}
+}
+
+func (w *world) act(p *process, what string) {
+	switch what {
+	case "look":
+		w.look(p)
+	case "look and write":
+		w.look(p)
+		for len(p.todo) > 0 {
+			w.write(p, none)
+		}
+	case "write":
+		w.write(p, rapid.SampledFrom([]fault{none, none, none, slow, lost, answerLost}).Draw(w.t, "fault"))
+	case "leave":
+		w.leave(p)
+	case "fail":
+		for i := range p.running {
+			p.Ended(w.clock(p), i, true)
+		}
+		clear(p.running)
+	}
+}
+
+// newName is a name that no living member has; the dead may have had it.
+func (w *world) newName() string {
+	for _, name := range []string{"gw1", "gw2", "gw3", "gw4", "gw5"} {
+		if !slices.ContainsFunc(w.members, func(p *process) bool { return p.name == name }) {
+			return name
+		}
+	}
+	panic("more members than names")
+}
+
+// TestPartitionsAreShared: members come, go, die, are stopped and wake up, their
+// clocks disagree, calls get lost and answers too. Never do two take the same
+// partition for theirs; and once it is quiet, every partition is soon with the
+// member that ranks highest, and stays there.
+func TestPartitionsAreShared(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{t: t, bucket: &bucket{keys: map[string]Value{}}}
+		w.join("gw1")
+		w.join("gw2")
+		w.quiet(rapid.IntRange(0, 10).Draw(t, "quiet at first"))
+		for range rapid.IntRange(0, 150).Draw(t, "steps") {
+			w.step()
+			w.wantNoTwoOwners()
+		}
+		if len(w.members) == 0 {
+			w.join("gw1")
+		}
+		for _, p := range w.members {
+			p.stopped = false
+		}
+		w.quiet(30)
+		w.wantShared()
+		revisions := w.bucket.revision
+		w.quiet(30)
+		w.wantShared()
+		if wrote, most := w.bucket.revision-revisions, uint64(30/3*(partitions+2*len(w.members)))+5; wrote > most {
+			t.Fatalf("%d writes in 30 quiet seconds, want at most %d", wrote, most)
+		}
+	})
+}
+
+// shared is a world of three members that have shared the partitions.
+func shared(t *rapid.T) *world {
+	w := &world{t: t, bucket: &bucket{keys: map[string]Value{}}}
+	for _, name := range []string{"gw1", "gw2", "gw3"} {
+		w.join(name)
+	}
+	w.quiet(20)
+	w.wantShared()
+	return w
+}
+
+// TestHandover: an orderly end frees partitions within two seconds, a death
+// within fifteen, and a member that comes has its share within ten.
+func TestHandover(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := shared(t)
+		w.leave(w.members[rapid.IntRange(0, 2).Draw(t, "leaves")])
+		w.quiet(2)
+		w.wantShared()
+		w.join("gw9")
+		w.quiet(10)
+		w.wantShared()
+		w.remove(w.members[rapid.IntRange(0, 2).Draw(t, "dies")])
+		w.quiet(15)
+		w.wantShared()
+	})
+}
+
+// TestFailedWorkMoves: what a member cannot serve goes to another one, and comes
+// back when it may try again. One that is alone tries again after a while.
+func TestFailedWorkMoves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := shared(t)
+		w.members = w.members[:rapid.IntRange(1, 3).Draw(t, "members")]
+		w.quiet(20)
+		p := w.members[0]
+		if len(p.running) == 0 {
+			return
+		}
+		failed := slices.Min(slices.Collect(maps.Keys(p.running)))
+		p.Ended(w.clock(p), failed, true)
+		delete(p.running, failed)
+		w.quiet(3)
+		if names := w.owners(failed); slices.Contains(names, p.name) || len(names) == 0 && len(w.members) > 1 {
+			t.Fatalf("what %s cannot serve belongs to %v", p.name, names)
+		}
+		w.quiet(20)
+		w.wantShared()
+	})
+}
+
+// alone is a table of one partition that has taken it at time 0.
+func alone() (*Table, *bucket) {
+	b := &bucket{keys: map[string]Value{}}
+	t := NewTable(prefix, 1, Member{Name: "gw1", ID: "1"}, DefaultTimes())
+	tell(t, b, 0, none)
+	return t, b
+}
+
+// tell lets a table look at the bucket and write to it at one moment.
+func tell(t *Table, b *bucket, now int64, f fault) {
+	t.See(now, maps.Clone(b.keys))
+	for _, c := range t.Decide(now) {
+		outcome, revision := b.do(&c)
+		if f == answerLost {
+			outcome, revision = Unknown, 0
+		}
+		t.Result(&c, now, outcome, revision)
+	}
+}
+
+// TestUnknownRenewal: a renewal whose answer was lost counts from when it was
+// begun, however late it is seen.
+func TestUnknownRenewal(t *testing.T) {
+	table, b := alone()
+	tell(table, b, 5*second, answerLost)
+	table.See(11*second, maps.Clone(b.keys))
+	if !table.Held(11*second, 0) || table.Held(12*second, 0) {
+		t.Error("the lease is not held from 5 s until 12 s")
+	}
+}
+
+// TestTheDeadAttractNothing: the sign of life that a dead member has left makes
+// nobody hand over partitions.
+func TestTheDeadAttractNothing(t *testing.T) {
+	table, b := alone()
+	name := "gw2"
+	for i := 0; rank(name, prefix+"0") < rank("gw1", prefix+"0"); i++ {
+		name = fmt.Sprint("gw", i)
+	}
+	dead := NewTable(prefix, 1, Member{Name: name, ID: "2"}, DefaultTimes())
+	b.do(&Call{Op: Put, Key: dead.memberKey(name), Data: dead.data()})
+	for now := second; now < 100*second; now += second {
+		if tell(table, b, now, none); !table.Held(now, 0) {
+			t.Fatalf("the partition is given up after %d s", now/second)
+		}
+	}
+	if _, ok := b.keys[dead.memberKey(name)]; ok {
+		t.Error("the sign of life of the dead is kept")
+	}
+}
