@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -22,8 +23,9 @@ type Fleet struct {
 // Layout names the agents of each region.
 type Layout map[string][]string
 
-// StartFleet starts a fleet on new data folders and waits until all of it is
-// ready. policy is put in force at the center.
+// StartFleet starts a fleet on new data folders, from the top down, and waits
+// until all of it is ready. policy is put in force at the center; regions have it
+// before their agents start.
 func StartFleet(tb testing.TB, weir Binary, layout Layout, policy string) *Fleet {
 	tb.Helper()
 	f := &Fleet{Center: NewGateway(tb, weir, schemas.Center, "--policy", policy), Regions: map[string]*Product{}, Agents: map[string]*Product{}, Links: map[string]*Link{}, tb: tb}
@@ -34,14 +36,27 @@ func StartFleet(tb testing.TB, weir Binary, layout Layout, policy string) *Fleet
 			f.Agents[agent] = NewAgent(tb, weir, agent, region, "--upstream", f.link(agent, r))
 		}
 	}
-	all := f.All()
+	f.launch(f.Center)
+	f.launch(slices.Collect(maps.Values(f.Regions))...)
+	f.launch(slices.Collect(maps.Values(f.Agents))...)
+	return f
+}
+
+// launch starts processes and waits until they are ready and have the policy.
+func (f *Fleet) launch(all ...*Product) {
+	f.tb.Helper()
 	for _, p := range all {
 		p.Launch()
 	}
 	for _, p := range all {
 		p.Ready()
+		Until(f.tb, readyWithin, func() string {
+			if _, err := p.Get("/api/v1/policy/default"); err != nil {
+				return fmt.Sprintf("%s has no policy: %v", p, err)
+			}
+			return ""
+		})
 	}
-	return f
 }
 
 // link opens a link of a name to a gateway and returns its URL.
