@@ -29,6 +29,15 @@ var shells = []string{
 	"services/ingest/loglimit.go", // wraps a logger
 	"services/ingest/deps.go",     // names what the shell is given
 	"services/*/http.go",
+	"services/policy/cache.go",    // asks the tier above, again and again
+	"services/policy/hub.go",      // watches the bucket and holds questions
+	"services/policy/status.go",   // logs what is refused
+	"services/forwarder/carry.go", // the cycle of a link
+	"services/forwarder/pump.go",  // sends, by the clock
+	"services/forwarder/fetch.go", // reads the backlog
+	"services/forwarder/watch.go", // reads the outbox
+	"services/forwarder/grant.go", // asks the tier above
+	"services/gateway/post.go",    // runs partitions and answers for them
 }
 
 // impure are the imports that a core does without.

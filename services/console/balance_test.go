@@ -89,7 +89,7 @@ func TestLiveLine(t *testing.T) {
 	l.Reasons = append(l.Reasons, schemas.ReasonCount{Outcome: schemas.Shed, Reason: schemas.JournalFull, N: 5})
 	want := "1,234,567 received = 1,234,000 counted + 0 late + 0 duplicate + 560 rejected (103 undecodable, 102 too_large, 101 future, …)" +
 		" + 5 shed (5 journal_full) + 0 in flight · 9 missing by number · -1,002 unexplained · lag 1.3 s"
-	if got := LiveLine(l); got != want {
+	if got := LiveLine(l, 0); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -93,7 +93,7 @@ func (s *Service) getLine(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintln(w, LiveLine(l))
+	_, _ = fmt.Fprintln(w, LiveLine(l, time.Now().UnixNano()))
 }
 
 // exposition serves /metrics: protobuf with native histograms to who accepts it,

@@ -6,18 +6,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"weir/schemas"
 )
 
-// LiveLine is the balance as the line that terminals and the page rewrite once a
+// LiveLine is the balance at a time, Unix ns, as the line that terminals and the page rewrite once a
 // second:
 //
 //	12,400 received = 11,950 counted + 12 late + 0 duplicate + 31 rejected (31 future) + 407 in flight · 0 unexplained · lag 0.9 s
 //
 // Shed and lost records show where there are any, the link where there is one.
-func LiveLine(l *Balance) string {
+func LiveLine(l *Balance, wall int64) string {
 	t := &l.Totals
 	terms := []string{
 		term(t.Counted, "counted"), term(t.Late, "late"), term(t.Duplicate, "duplicate"),
@@ -33,7 +32,7 @@ func LiveLine(l *Balance) string {
 	}
 	line += fmt.Sprintf(" · %s unexplained · lag %.1f s", thousandsSigned(t.Unexplained), l.Lag)
 	if l.Link != nil {
-		line += " · " + linkLine(l.Link, time.Now().UnixNano())
+		line += " · " + linkLine(l.Link, wall)
 	}
 	return line
 }

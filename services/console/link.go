@@ -49,7 +49,7 @@ func megabytes(n int64) string {
 }
 
 // link sends how the link to the tier above is.
-func (out sink) link(l *schemas.LinkStatus, now time.Time) {
+func (out sink) link(l *schemas.LinkStatus, wall int64) {
 	if l == nil {
 		return
 	}
@@ -58,7 +58,7 @@ func (out sink) link(l *schemas.LinkStatus, now time.Time) {
 		up = 1
 	}
 	if l.Oldest > 0 {
-		oldest = max(0, now.Sub(time.Unix(0, l.Oldest)).Seconds())
+		oldest = max(0, float64(wall-l.Oldest)/1e9)
 	}
 	tier := string(l.Tier)
 	out.gauge(linkUpDesc, up, tier)

@@ -105,7 +105,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	out := sink(ch)
 	out.records(&o)
 	out.services(&o, m.cfg)
-	out.link(o.link, time.Now())
+	out.link(o.link, o.wall)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.judge(&o)

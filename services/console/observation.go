@@ -20,6 +20,7 @@ type observation struct {
 	policy  *policyStatus
 	link    *schemas.LinkStatus
 	streams []streamUse
+	wall    int64 // when it was made, Unix ns
 }
 
 // policyStatus is the part of the policy service's answer that the console shows.

@@ -41,8 +41,15 @@ func New(cfg Config, b *bus.Bus, l net.Listener, log *slog.Logger) (*Service, er
 		return nil, errors.New("configure console: it needs a bus, a listener and a logger")
 	}
 	s := &Service{cfg: cfg, bus: b, listener: l, log: log, queries: make(chan struct{}, maxQueries), followers: make(chan struct{}, maxFollowers)}
-	s.metrics = newMetrics(cfg, s.observe, time.Now())
+	s.metrics = newMetrics(cfg, s.observeNow, time.Now())
 	return s, nil
+}
+
+// observeNow is observe with the time of it.
+func (s *Service) observeNow(ctx context.Context) (observation, error) {
+	o, err := s.observe(ctx)
+	o.wall = time.Now().UnixNano()
+	return o, err
 }
 
 // drainTimeout is how long answers under way may take at the end.

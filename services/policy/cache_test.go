@@ -115,7 +115,7 @@ func keeping(t *testing.T, h *heaven, s *store, test func(t *testing.T, c *Cache
 	})
 }
 
-// after lets d pass.
+// after, in a bubble, lets d pass.
 func after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

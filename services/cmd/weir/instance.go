@@ -258,7 +258,7 @@ func (in *instance) showLines(ctx context.Context) {
 		case <-tick.C:
 		}
 		if b, err := console.Ledger(ctx, in.server.Bus, in.site.tiers()...); err == nil {
-			in.screen.show(console.LiveLine(b))
+			in.screen.show(console.LiveLine(b, time.Now().UnixNano()))
 		} else if ctx.Err() == nil {
 			in.screen.show("no balance at the moment: " + err.Error())
 		}

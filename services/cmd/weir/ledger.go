@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +52,7 @@ func showBalance(out io.Writer, f format, b *console.Balance) error {
 	case asCSV:
 		return showAccounts(out, f, b)
 	}
-	fmt.Fprintln(out, console.LiveLine(b))
+	fmt.Fprintln(out, console.LiveLine(b, time.Now().UnixNano()))
 	fmt.Fprintln(out)
 	if err := showAccounts(out, f, b); err != nil || len(b.Reasons) == 0 {
 		return err

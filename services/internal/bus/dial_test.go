@@ -37,7 +37,7 @@ func TestDialSurvives(t *testing.T) {
 		t.Errorf("read %d", seq)
 	}
 	e.Stop()
-	e = embed(t, Config{Dir: dir, Listen: addr})
+	embed(t, Config{Dir: dir, Listen: addr})
 	await(t, "a message after the restart", 10*time.Second, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
