@@ -86,7 +86,7 @@ func (t *Tree) readFiles(fsys fs.FS) error {
 func skipped(dir string) bool {
 	base := path.Base(dir)
 	hidden := strings.HasPrefix(base, ".") && base != "." && base != ".ci"
-	return hidden || dir == "bin" || dir == "data" || strings.HasSuffix(dir, "testdata/fuzz")
+	return hidden || dir == "bin" || dir == "data" || dir == "dist" || strings.HasSuffix(dir, "testdata/fuzz")
 }
 
 func (t *Tree) readModules() error {

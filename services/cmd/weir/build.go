@@ -12,14 +12,17 @@ type build struct {
 	GoVersion string
 }
 
+// release is set by the linker in packages: -X main.release=1.2.3.
+var release string
+
 func thisBuild() build {
-	b := build{Version: "devel"}
+	b := build{Version: cmp.Or(release, "devel")}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
 	}
 	b.GoVersion = info.GoVersion
-	if v := info.Main.Version; v != "(devel)" {
+	if v := info.Main.Version; release == "" && v != "(devel)" {
 		b.Version = cmp.Or(v, b.Version)
 	}
 	for _, s := range info.Settings {

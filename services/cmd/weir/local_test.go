@@ -38,38 +38,6 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestGroupMemory(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		files map[string]string
-		want  int64 // 0: no limit
-	}{
-		{"none", nil, 0},
-		{"version 2", map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "1000\n", "sys/fs/cgroup/a/memory.max": "max\n"}, 1000},
-		{"a group above has less", map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "1000\n", "sys/fs/cgroup/a/memory.max": "900\n"}, 900},
-		{"no limit", map[string]string{"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n"}, 0},
-		{"inside a container", map[string]string{"proc/self/cgroup": "0::/../host\n", "sys/fs/cgroup/memory.max": "500\n"}, 500},
-		{"version 1", map[string]string{"proc/self/cgroup": "5:cpu:/x\n4:memory:/docker/x\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "700\n"}, 700},
-		{"version 1 without a limit", map[string]string{"proc/self/cgroup": "4:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0},
-		{"nonsense", map[string]string{"proc/self/cgroup": "nonsense\n0::\n", "sys/fs/cgroup/memory.max": "many\n"}, 0},
-	} {
-		root := t.TempDir()
-		for name, text := range c.files {
-			name = filepath.Join(root, name)
-			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, ok := groupMemory(root)
-		if ok != (c.want != 0) || ok && got != c.want {
-			t.Errorf("%s: %d, %v; want %d", c.name, got, ok, c.want)
-		}
-	}
-}
-
 func TestConnections(t *testing.T) {
 	for _, c := range []struct {
 		files uint64

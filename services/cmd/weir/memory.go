@@ -17,13 +17,7 @@ func tuneMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	if limit, ok := groupMemory("/"); ok {
+	if limit, ok := memlimit.Find(os.DirFS("/")); ok {
 		debug.SetMemoryLimit(memlimit.Soft(limit))
 	}
-}
-
-// groupMemory is the memory limit of the process's control group, in bytes. root
-// is / outside of tests.
-func groupMemory(root string) (limit int64, ok bool) {
-	return memlimit.Find(os.DirFS(root))
 }
