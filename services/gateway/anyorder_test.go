@@ -401,15 +401,46 @@ func TestForgedEntries(t *testing.T) {
 		t.Errorf("%d damaged, %d entries: %v", f.damaged, f.entries, err)
 	}
 	for n := uint64(2); n <= 3*maxHoles; n += 2 {
-		f.tell(&schemas.Commit{Producer: "a1", N: n, RunFirst: n})
+		f.tell(&schemas.Commit{Producer: "a1", N: n, RunFirst: n, End: true})
 	}
 	if f.entries != maxHoles+1 {
 		t.Errorf("%d entries apart from each other are applied, want %d", f.entries, maxHoles+1)
 	}
+	for n := uint64(1); n <= 2*maxHoles; n++ {
+		f.tell(&schemas.Commit{Producer: "a3", N: n, RunFirst: n})
+	}
 	for e := range 2 * maxEpochs {
 		f.tell(&schemas.Commit{Producer: "a2", Epoch: schemas.Epoch{byte(e), byte(e >> 8)}, N: 1, RunFirst: 1})
 	}
-	if n := len(f.producers["a2"].spaces); n != maxEpochs {
-		t.Errorf("%d epochs of one producer, want %d", n, maxEpochs)
+	if broken, epochs := len(f.producers["a3"].spaces[schemas.Epoch{}].runs), len(f.producers["a2"].spaces); broken != maxHoles+1 || epochs != maxEpochs {
+		t.Errorf("%d commits without an end, %d epochs of one producer; want %d, %d", broken, epochs, maxHoles+1, maxEpochs)
 	}
+}
+
+// FuzzRestore: bytes that are no state are refused, and those that pass for one can
+// be gone on from.
+func FuzzRestore(f *testing.F) {
+	of := NewFold("r01/0", schemas.TierRegion)
+	f.Add(of.Append(nil))
+	for _, c := range []*schemas.Commit{
+		tellingOne("a1", 1, 10, sketched("fleet", "class", "c", 0, 1, 5)),
+		tellingOne("a1", 3, 30, sketched("fleet", "class", "c", 20*second, 2, 5)),
+		{Producer: "a1", Epoch: schemas.Epoch{1}, N: 6, RunFirst: 5, End: true, Windows: []schemas.Window{sketched("late:fleet", "class", "c", 0, 6, 5)}},
+	} {
+		if _, err := of.Apply(message(c)); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add(of.Append(nil))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		g := NewFold("r01/0", schemas.TierRegion)
+		if g.Restore(b) != nil {
+			return
+		}
+		for _, n := range []uint64{2, 4, 5} {
+			_, _ = g.Apply(message(tellingOne("a1", n, int64(n)*10)))
+		}
+		g.check(0)
+		g.Append(nil)
+	})
 }

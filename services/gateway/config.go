@@ -97,8 +97,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("gateway of the inbox %s: name its region", c.Input)
 	case !c.hasInbox() && c.Leases != nil:
 		return fmt.Errorf("gateway of %s: only partitions of an inbox are shared by leases", c.Input)
-	case c.Leases != nil && c.Leases.Name == "":
-		return fmt.Errorf("gateway of region %s: name it, so that others of the region can tell it from themselves", c.Inbox.Region)
+	case c.Leases != nil && !schemas.ValidName(c.Leases.Name):
+		return fmt.Errorf("gateway %q of region %s: give it a name of letters, digits, - and _ that no other gateway of the region has", c.Leases.Name, c.Inbox.Region)
 	case c.Inbox.Budget < 0:
 		return fmt.Errorf("backfill budget of %d bytes a second: use 0 for %d, or more", c.Inbox.Budget, DefaultBudget)
 	}

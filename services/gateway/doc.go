@@ -1,15 +1,26 @@
 // Package gateway merges the commits of many producers into one view of a
 // region, or of the fleet.
 //
-// In: the outbox of the tier below, in stream order: commits of agents for a
-// region, of regions' partitions for the center. Out: commits of its own, with
-// merged revisions, for the tier above and for readers of this tier.
+// In: the outbox of the tier below, or an inbox where forwarders bring what is in
+// it: commits of agents for a region, of regions' partitions for the center, in any
+// order. Out: commits of its own, with merged revisions, for the tier above and for
+// readers of this tier; and answers to forwarders: what is applied, and how much
+// backfill may come (link.go, credits.go).
 //
 // Promises: each entry is applied once, by its number; a window is the sum over
-// its parts of each part's latest revision, so any order of producers and any
+// its parts of each part's latest revision, so any order of entries and any
 // repeat gives the same windows. Windows say who is missing. What the producers
 // say they have emitted is checked against the records in the windows applied,
-// to the unit.
+// to the unit, whenever nothing is on its way.
+//
+// A commit of several entries counts when all of them are there. How far a producer
+// is, its newest whole commit says. Where numbers are missing, its windows are
+// final only as far as the commit before the first hole says, and a part that what
+// is missing may revise stays in memory (space.go). After the hold time the hole is
+// given up: windows become final without it and name the producer.
+//
+// Partitions of an inbox may be shared with other gateways by leases, each with a
+// reader, a stage and a fence of its own (post.go).
 //
 // Final windows of published views also go out as JSON lines, where the view
 // ends and once the commit that makes them final is written: each at most once
@@ -21,8 +32,10 @@
 // (2 min) behind the newest no longer holds windows back; it is named, and what
 // it brings later is an amendment.
 //
-// Limits: a window stays in memory until its parts are final.
+// Limits: a window stays in memory until its parts are final. One epoch may have
+// 4,096 holes; what would make more is not taken for now.
 //
-// The core is Fold (fold.go); service.go is the shell. Goroutines: those of
-// fold.Runner, one that purges the input, and the subscription that answers.
+// The core is Fold (fold.go); service.go is the shell. Goroutines: for each post
+// those of fold.Runner and one that purges the input; the subscriptions that answer;
+// those of lease.Keep.
 package gateway

@@ -32,7 +32,7 @@ type Fold struct {
 	config    uint64
 	entries   uint64 // applied
 	repeats   uint64
-	damaged   uint64 // messages that cannot be unpacked or decoded, or are not what their subject says
+	damaged   uint64 // messages that are not applied: see read and refuses
 	producers map[string]*producer
 	names     []string // of the producers, sorted
 	views     []*view  // in order of first sight
@@ -97,8 +97,8 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	}
 	p := f.find(name)
 	s := p.space(c.Epoch)
-	if s == nil || s.retired {
-		f.repeats++
+	if s == nil || s.refuses(c) {
+		f.damaged++
 		return nil, nil
 	}
 	st := s.add(c.N)

@@ -1,12 +1,6 @@
 package gateway
 
-import (
-	"context"
-	"time"
-
-	"weir/schemas"
-	"weir/services/internal/fold"
-)
+import "weir/schemas"
 
 // ledgers are what the newest whole commits of the producers say of their
 // records: the balance of the tier below as it is known here.
@@ -31,17 +25,4 @@ func (f *Fold) ledgers(wall int64) (out []schemas.AgentLedger) {
 		out = append(out, l)
 	}
 	return out
-}
-
-// answerLedgers answers what the partitions of this process know.
-func (s *Service) answerLedgers(ctx context.Context, _ []byte) (any, error) {
-	out := []schemas.AgentLedger{}
-	for _, p := range s.serving() {
-		wall := time.Now().UnixNano()
-		err := p.ask(ctx, func(_ *fold.Stage, f *Fold) { out = append(out, f.ledgers(wall)...) })
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }

@@ -58,7 +58,7 @@ func (p *post) grant(ctx context.Context, now int64, subject string, data []byte
 // report names.
 func (p *post) applied(ctx context.Context, by string, q *schemas.LinkReport) (spans []schemas.Span, err error) {
 	var e schemas.Epoch
-	if n, err := hex.Decode(e[:], []byte(q.Epoch)[:min(len(q.Epoch), 2*len(e))]); err != nil || n != len(e) {
+	if b, err := hex.DecodeString(q.Epoch); err != nil || copy(e[:], b) != len(b) || len(b) != len(e) {
 		return []schemas.Span{}, nil // a producer without entries names no epoch
 	}
 	for _, st := range p.runner.Stages() {

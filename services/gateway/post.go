@@ -164,3 +164,9 @@ func (p *post) checks(ctx context.Context, wall int64) (out []schemas.GatewayChe
 	}
 	return out, err
 }
+
+// ledgers are those of its partitions' producers, at a wall time.
+func (p *post) ledgers(ctx context.Context, wall int64) (out []schemas.AgentLedger, err error) {
+	err = p.ask(ctx, func(_ *fold.Stage, f *Fold) { out = append(out, f.ledgers(wall)...) })
+	return out, err
+}

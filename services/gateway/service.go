@@ -3,8 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -45,16 +43,11 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 
 // Run merges until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	stop, err := s.bus.Answer(ctx, schemas.AskGatewayOf(s.cfg.Tier), s.log, s.answerChecks)
-	if err != nil {
-		return err
-	}
+	stop, err := s.answerTier(ctx)
 	defer stop()
-	stopLedgers, err := s.bus.Answer(ctx, schemas.AskLedgerOf(s.cfg.Tier), s.log, s.answerLedgers)
 	if err != nil {
 		return err
 	}
-	defer stopLedgers()
 	if s.cfg.Leases == nil {
 		return s.serve(ctx, everything)
 	}
@@ -82,12 +75,7 @@ func (s *Service) serve(ctx context.Context, only int) error {
 
 // open lets a post answer on its partitions' subjects.
 func (s *Service) open(ctx context.Context, p *post) (stop func(), err error) {
-	var stops []func()
-	stop = func() {
-		for _, f := range stops {
-			f()
-		}
-	}
+	var open stops
 	began := time.Now()
 	for _, name := range p.producers() {
 		region, partition := schemas.SplitProducer(name)
@@ -96,20 +84,19 @@ func (s *Service) open(ctx context.Context, p *post) (stop func(), err error) {
 				s.answerReport(ctx, p, r)
 			}
 		})
-		if err != nil {
-			return stop, err
+		if err == nil {
+			open = append(open, f)
+			err = s.answerPartition(ctx, p, name, &open)
 		}
-		stops = append(stops, f)
-		f, err = s.bus.Answer(ctx, askCheck(name), s.log, func(ctx context.Context, _ []byte) (any, error) {
-			return p.checks(ctx, time.Now().UnixNano())
-		})
 		if err != nil {
-			return stop, err
+			return open.all, err
 		}
-		stops = append(stops, f)
 	}
-	return stop, nil
+	return open.all, nil
 }
+
+// wall is the time as people know it, Unix ns.
+func (s *Service) wall() int64 { return time.Now().UnixNano() }
 
 // answerWithin bounds an answer to a report: its forwarder asks again.
 const answerWithin = 5 * time.Second
@@ -209,65 +196,4 @@ func (s *Service) publish(st *fold.Stage, r *fold.Results) {
 			s.log.Warn("final window not published", "view", row.View, "start", row.Start, "err", err)
 		}
 	}
-}
-
-// askCheck is where the owner of a partition tells what it knows of it.
-func askCheck(producer string) string { return schemas.Ask("gateway", producer) }
-
-// answerChecks answers what each partition of this tier knows: its own, and those
-// of other gateways of the region, whoever is asked first.
-func (s *Service) answerChecks(ctx context.Context, _ []byte) (any, error) {
-	out := []schemas.GatewayCheck{}
-	known := map[string]bool{}
-	for _, p := range s.serving() {
-		checks, err := p.checks(ctx, time.Now().UnixNano())
-		if err != nil && s.cfg.Leases == nil {
-			return nil, err
-		}
-		for _, c := range checks {
-			known[c.Producer] = true
-			out = append(out, c)
-		}
-	}
-	if s.cfg.Leases == nil {
-		return out, nil
-	}
-	others, err := s.askOthers(ctx, known)
-	return append(out, others...), err
-}
-
-// askWithin bounds the question to another gateway.
-const askWithin = time.Second
-
-// askOthers asks the owners of the partitions that are not known. One that is
-// just changing hands has none, and is left out.
-func (s *Service) askOthers(ctx context.Context, known map[string]bool) (out []schemas.GatewayCheck, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	var g errgroup.Group
-	answers := make([][]schemas.GatewayCheck, s.cfg.partitions())
-	for i := range answers {
-		name := schemas.Producer(s.cfg.Inbox.Region, i)
-		if known[name] {
-			continue
-		}
-		g.Go(func() error {
-			data, err := s.bus.Ask(ctx, askCheck(name), nil)
-			if errors.Is(err, bus.ErrNone) || errors.Is(err, context.DeadlineExceeded) {
-				return nil
-			}
-			if err == nil {
-				err = json.Unmarshal(data, &answers[i])
-			}
-			if err != nil {
-				return fmt.Errorf("ask for the check of %s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	err = g.Wait()
-	for _, a := range answers {
-		out = append(out, a...)
-	}
-	return out, err
 }

@@ -8,8 +8,8 @@ import (
 	"weir/schemas"
 )
 
-// maxHoles bounds the holes in one epoch's numbers. An entry that would make one
-// more is not applied: it stays a debt, and its producer brings it again.
+// maxHoles bounds the holes in one epoch's numbers, and the commits of which
+// entries are missing: each has a hole of its own, or is the newest.
 const maxHoles = 4096
 
 // heading is the end of a commit: what it says beside its windows.
@@ -154,11 +154,28 @@ func newSpace() *space {
 	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}}
 }
 
-// add notes an entry and returns its stretch; nil: it is there already, or one
-// hole too many would be.
+// refuses reports whether an entry is not applied, because it would make one hole
+// or one broken commit too many: it stays a debt, and its producer brings it again.
+func (s *space) refuses(c *schemas.Commit) bool {
+	_, apart := s.beside(c.N)
+	return apart && len(s.stretches) > maxHoles || s.runs[c.RunFirst] == nil && len(s.runs) > maxHoles
+}
+
+// beside is the stretch that holds or touches an entry, or else the place of one
+// that would be apart from all others.
+func (s *space) beside(n uint64) (i int, apart bool) {
+	i = sort.Search(len(s.stretches), func(i int) bool { return s.stretches[i].to+1 >= n })
+	return i, i == len(s.stretches) || n+1 < s.stretches[i].from
+}
+
+// add notes an entry and returns its stretch; nil: it is there already, or its
+// epoch is given up.
 func (s *space) add(n uint64) *stretch {
-	i := sort.Search(len(s.stretches), func(i int) bool { return s.stretches[i].to+1 >= n })
-	if i == len(s.stretches) || n+1 < s.stretches[i].from {
+	i, apart := s.beside(n)
+	switch {
+	case s.retired:
+		return nil
+	case apart:
 		return s.insert(i, n)
 	}
 	st := s.stretches[i]
@@ -178,9 +195,6 @@ func (s *space) add(n uint64) *stretch {
 }
 
 func (s *space) insert(i int, n uint64) *stretch {
-	if len(s.stretches) > maxHoles {
-		return nil
-	}
 	s.stretches = append(s.stretches, nil)
 	copy(s.stretches[i+1:], s.stretches[i:])
 	s.stretches[i] = &stretch{from: n, to: n, oldest: math.MaxInt64}

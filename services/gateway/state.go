@@ -167,7 +167,8 @@ func (f *Fold) readPart(r *fold.StateReader, m *merged) {
 func (f *Fold) Restore(b []byte) error {
 	f.reset()
 	if len(b) == 0 || b[0] != stateVersion {
-		return fmt.Errorf("state of gateway %s: version %v is not %d", f.producer, b[:min(1, len(b))], stateVersion)
+		return fmt.Errorf("state of gateway %s: version %v is not %d: start the version of weir that wrote it, or with a new data folder",
+			f.producer, b[:min(1, len(b))], stateVersion)
 	}
 	r := &fold.StateReader{B: b[1:]}
 	f.now, f.wall, f.second = r.Int(), r.Int(), r.Int()

@@ -36,7 +36,7 @@ var (
 	state   = schemas.State(producer)
 )
 
-// start starts a process. Its first calls meet the faults.
+// start, in a bubble, starts a process. Its first calls meet the faults.
 func (s setup) start(srv *server, faults ...fault) *life {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &life{

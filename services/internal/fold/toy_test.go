@@ -24,6 +24,7 @@ type adder struct {
 	out    Collector
 }
 
+// Apply, in a bubble, takes its time.
 func (a *adder) Apply(m Message) (*Results, error) {
 	time.Sleep(a.takes)
 	v, k := binary.Uvarint(m.Data)

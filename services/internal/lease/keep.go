@@ -56,7 +56,8 @@ type work struct {
 // Keep holds the partitions that are this member's until ctx ends, and runs
 // serve for each that it holds; it ends serve's context when the partition is to
 // be given up. Where serve returns by itself the partition is left to others for a
-// while. At the end Keep waits for all work, then deletes the leases.
+// while. At the end Keep waits for all work, and deletes each lease when its work has
+// ended.
 func Keep(ctx context.Context, cfg Config, log *slog.Logger, serve func(ctx context.Context, partition int) error) error {
 	if cfg.Times == (Times{}) {
 		cfg.Times = DefaultTimes()
@@ -192,10 +193,11 @@ func (k *keeper) end(w *work) {
 	k.table.Ended(k.now(), w.partition, failed)
 }
 
-// finishWithin bounds the deletion of the leases at the end.
+// finishWithin bounds the deletion of leases at the end.
 const finishWithin = 5 * time.Second
 
-// finish joins the work, which ctx has ended, and deletes the leases.
+// finish joins the work, which ctx has ended, and deletes each lease when its work
+// has ended.
 func (k *keeper) finish(ctx context.Context) {
 	for _, w := range k.work {
 		if w != nil {
@@ -207,9 +209,14 @@ func (k *keeper) finish(ctx context.Context) {
 		k.wg.Wait()
 		close(k.ended)
 	}()
+	k.leave(ctx)
 	for w := range k.ended {
 		k.end(w)
+		k.leave(ctx)
 	}
+}
+
+func (k *keeper) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
 	k.write(ctx, k.table.Leave())

@@ -111,7 +111,7 @@ func (s *site) change(p int, f func([]string) []string) {
 	s.serves[fmt.Sprint(p)] = f(s.serves[fmt.Sprint(p)])
 }
 
-// after lets time pass, then counts the partitions of each member.
+// after, in a bubble, lets time pass, then counts the partitions of each member.
 func (s *site) after(t *testing.T, d time.Duration) map[string]int {
 	t.Helper()
 	time.Sleep(d)

@@ -302,19 +302,18 @@ func (t *Table) Result(c *Call, began int64, o Outcome, revision uint64) {
 		}
 		return
 	}
+	if c.Op == Delete && o != Unknown {
+		delete(t.seen, c.Key)
+	}
 	partition, err := strconv.Atoi(strings.TrimPrefix(c.Key, t.prefix))
 	if err != nil {
-		return // a dead member's
+		return // a member's
 	}
 	l := &t.lots[partition]
-	if c.Op == Delete {
-		if o != Unknown {
-			l.held, l.leaving = false, false
-			delete(t.seen, c.Key)
-		}
-		return
-	}
 	switch {
+	case c.Op == Delete && o == Unknown:
+	case c.Op == Delete:
+		l.held, l.leaving = false, false
 	case o == Done:
 		l.held, l.confirmed, l.revision, l.attempt = true, began, revision, never
 	case o == Unknown && l.attempt == never:
@@ -324,7 +323,8 @@ func (t *Table) Result(c *Call, began int64, o Outcome, revision uint64) {
 	}
 }
 
-// Leave is what to write at the end, once all work has ended.
+// Leave is what to write at the end: it gives up what it holds and does not work
+// on any more.
 func (t *Table) Leave() (calls []Call) {
 	for p := range t.lots {
 		if l := &t.lots[p]; l.held && !l.running {
