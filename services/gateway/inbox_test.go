@@ -224,7 +224,7 @@ func TestInbox(t *testing.T) {
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
-	s, end = r.start(InboxConfig(packedInbox()), r.Bus)
+	_, end = r.start(InboxConfig(packedInbox()), r.Bus)
 	r.put("a1", two)
 	r.report("a1", 0, applied(schemas.Span{From: 1, To: 3}))
 	r.wantExactOf(3)
