@@ -71,7 +71,6 @@ func (b *backlog) damaged(subject string, seq uint64, err error) {
 func (b *backlog) restart() {
 	b.drain, b.order = drain{}, order{}
 	for _, s := range b.sources {
-		s.credit = credit{}
 		for _, sp := range s.spaces {
 			sp.restart()
 		}

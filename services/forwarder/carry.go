@@ -53,7 +53,7 @@ const (
 	asksAtOnce   = 4
 )
 
-var errSilent = errors.New("the tier above has not answered for ten seconds")
+var errSilent = errors.New("the tier above has said nothing for ten seconds")
 
 // carry waits for a link, uses it until it fails, and starts over.
 func (s *Service) carry(ctx context.Context) error {
@@ -103,11 +103,12 @@ func (s *Service) probe(ctx context.Context) bool {
 	return true
 }
 
-// use sends until the link fails, and reports whether it was of any use.
-func (s *Service) use(ctx context.Context) (useful bool, err error) {
-	ctx, fail := context.WithCancelCause(ctx)
+// use sends until the link fails, and reports whether it was of any use: whether
+// it has brought something, or has stood for a while.
+func (s *Service) use(parent context.Context) (useful bool, err error) {
+	ctx, fail := context.WithCancelCause(parent)
 	defer fail(nil)
-	c := s.begin(fail)
+	began, c := s.now(), s.begin(fail)
 	defer s.end()
 	if err := s.askAll(ctx); err != nil {
 		s.log.Debug("link is down again", "err", err)
@@ -119,8 +120,10 @@ func (s *Service) use(ctx context.Context) (useful bool, err error) {
 	g.Go(func() error { return s.fetch(gctx, c, gcra.Alert) })
 	g.Go(func() error { return s.fetch(gctx, c, gcra.Backfill) })
 	err = g.Wait()
-	s.log.Info("link is down", "err", context.Cause(ctx), "stored", c.stored)
-	return c.stored > 0, err
+	if parent.Err() == nil {
+		s.log.Info("link is down", "err", context.Cause(ctx), "stored", c.stored)
+	}
+	return c.stored > 0 || s.now()-began > lateAgain, err
 }
 
 // begin makes everything that is owed backfill, and what comes from now on live.

@@ -101,8 +101,8 @@ func (c *Config) link(producer string) string {
 	return schemas.Link(c.Upstream, c.partition(producer), producer)
 }
 
-// pacer shares the budget between the lanes.
-func (b Budget) pacer() *gcra.Pacer {
+// shares say how the lanes share the budget.
+func (b Budget) shares() gcra.Shares {
 	s := gcra.Shares{Rate: b.BytesPerSecond, Reserve: b.Reserve, Backfill: b.BackfillShare, Least: leastShare, Quiet: quiet}
 	if s.Reserve == 0 {
 		s.Reserve = 0.1
@@ -110,5 +110,5 @@ func (b Budget) pacer() *gcra.Pacer {
 	if s.Backfill == 0 {
 		s.Backfill = 0.5
 	}
-	return gcra.NewPacer(s)
+	return s
 }

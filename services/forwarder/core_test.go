@@ -1,8 +1,11 @@
 package forwarder
 
 import (
+	"encoding/json"
+	"log/slog"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +48,7 @@ func (s *shelf) applied(now int64, spans ...schemas.Span) outcome {
 
 func (s *shelf) wantRemovable(want uint64) {
 	s.t.Helper()
-	if got := s.sources[0].removable(); got != want {
+	if got := s.sources[0].removable(math.MaxUint64); got != want {
 		s.t.Errorf("removable below %d, want %d", got, want)
 	}
 }
@@ -113,6 +116,33 @@ func TestGrantsThatDoNotFit(t *testing.T) {
 	f("backward", schemas.LinkGrant{Applied: []schemas.Span{{From: 2, To: 1}}}, "in no order")
 	f("not ascending", schemas.LinkGrant{Applied: []schemas.Span{{From: 5, To: 6}, {From: 1, To: 1}}}, "in no order")
 	f("overlapping", schemas.LinkGrant{Applied: []schemas.Span{{From: 1, To: 6}, {From: 6, To: 7}}}, "in no order")
+}
+
+// FuzzGrant: whatever the tier above answers, nothing that it does not name is
+// taken for applied.
+func FuzzGrant(f *testing.F) {
+	epoch := schemas.Epoch{1}.String()
+	f.Add([]byte(`{"epoch":"` + epoch + `","applied":[{"from":1,"to":2},{"from":4,"to":9}],"credit":100,"within":1000000000,"policy":3}`))
+	f.Add([]byte(`{"epoch":"` + epoch + `","applied":[{"from":3,"to":2}]}`))
+	f.Add([]byte(`{"epoch":"","applied":null}`))
+	f.Add([]byte(`[1,2`))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		s := &Service{core: newBacklog("a", func(string) bool { return true }), log: slog.New(slog.DiscardHandler)}
+		sh := shelf{backlog: s.core, t: t}
+		for n := range uint64(5) {
+			sh.put(1, n+1, n+1, true)
+		}
+		err := s.take(s.core.questions()[0], answer)
+		var g schemas.LinkGrant
+		_ = json.Unmarshal(answer, &g)
+		for n := range uint64(5) {
+			named := slices.ContainsFunc(g.Applied, func(a schemas.Span) bool { return a.From <= n+1 && n+1 <= a.To })
+			_, e := s.core.sources[0].find(10 * (n + 1))
+			if want := err != nil || !named; (e != nil) != want {
+				t.Errorf("entry %d: owed is %v after %+v, %v", n+1, !want, g, err)
+			}
+		}
+	})
 }
 
 // TestLost: what was stored before something was taken that is applied, and is not applied itself, waits again;
@@ -426,6 +456,17 @@ func TestConfig(t *testing.T) {
 	f(func(c *Config) { c.Budget.BytesPerSecond = -1 }, "budget")
 	f(func(c *Config) { c.Budget.BackfillShare = 1.5 }, "budget")
 	f(func(c *Config) { c.Budget.Reserve = math.NaN() }, "budget")
+}
+
+func TestShares(t *testing.T) {
+	f := func(b Budget, want gcra.Shares) {
+		t.Helper()
+		if got := b.shares(); got != want {
+			t.Errorf("%+v: %+v, want %+v", b, got, want)
+		}
+	}
+	f(Budget{}, gcra.Shares{Reserve: 0.1, Backfill: 0.5, Least: 0.05, Quiet: 2 * second})
+	f(Budget{1000, 0.3, 0.2}, gcra.Shares{Rate: 1000, Reserve: 0.2, Backfill: 0.3, Least: 0.05, Quiet: 2 * second})
 }
 
 func TestOurs(t *testing.T) {

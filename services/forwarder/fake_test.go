@@ -26,6 +26,8 @@ type outbox struct {
 	changed  chan struct{} // closed and replaced at each change
 	reads    int           // messages handed out
 	purges   int
+	slow     time.Duration // to read a message
+	cap      int64         // bytes
 	status   func(context.Context, []byte) (any, error)
 
 	allowed func(bus.Message) string // why a message may not be purged; empty: it may
@@ -54,7 +56,12 @@ func (o *outbox) put(subject string, data []byte) (seq uint64) {
 func (o *outbox) Usage(context.Context, string, string) (bus.Usage, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return bus.Usage{Messages: uint64(len(o.messages)), LastSeq: o.last}, nil
+	u := bus.Usage{Messages: uint64(len(o.messages)), FirstSeq: o.last + 1, LastSeq: o.last, MaxBytes: o.cap}
+	for _, m := range o.messages {
+		u.FirstSeq = min(u.FirstSeq, m.Seq)
+		u.Bytes += int64(len(m.Data))
+	}
+	return u, nil
 }
 
 func (o *outbox) Get(_ context.Context, _ string, seq uint64) (bus.Message, error) {
@@ -81,6 +88,7 @@ func (o *outbox) next(from uint64, subjects []string) (*bus.Message, <-chan stru
 	return nil, o.changed
 }
 
+// Read takes its time in the bubble where the outbox is slow.
 func (o *outbox) Read(ctx context.Context, _ string, from uint64, stopAtEnd bool, handle func(bus.Message) error, subjects ...string) error {
 	o.mu.Lock()
 	end := o.last
@@ -91,6 +99,7 @@ func (o *outbox) Read(ctx context.Context, _ string, from uint64, stopAtEnd bool
 			return nil
 		}
 		if m != nil {
+			time.Sleep(o.slow)
 			if err := handle(*m); err != nil {
 				return err
 			}
@@ -115,7 +124,7 @@ func (o *outbox) Purge(_ context.Context, subject string, below uint64) error {
 		}
 		return true
 	})
-	o.purges++
+	o.change(func() { o.purges++ })
 	return nil
 }
 
@@ -193,6 +202,7 @@ func (r *region) slot(way int) time.Duration {
 	return time.Until(at)
 }
 
+// Send flies through the time of the bubble.
 func (r *region) Send(ctx context.Context, subject string, data []byte, done func(error)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -294,8 +304,12 @@ func opened(subject string, data []byte) (a arrival, err error) {
 	}
 	tok := strings.Split(subject, ".")
 	a.at, a.lane, a.bytes = time.Now(), schemas.Lane(tok[len(tok)-1]), len(data)
-	if producer, _, ok := schemas.SourceOf(subject); !ok || producer != a.c.Producer {
-		return a, fmt.Errorf("entry of %s came on %s", a.c.Producer, subject)
+	partition := 0 // of the center
+	if !strings.Contains(a.c.Producer, "/") {
+		partition = schemas.Partition(a.c.Producer)
+	}
+	if want := schemas.Inbox(tok[2], partition, a.c.Producer, a.lane); subject != want {
+		return a, fmt.Errorf("entry of %s came on %s, not %s", a.c.Producer, subject, want)
 	}
 	if len(a.c.Early)+len(a.c.Local) > 0 {
 		return a, fmt.Errorf("entry %d of %s came with its local part", a.c.N, a.c.Producer)
@@ -315,7 +329,7 @@ func (r *region) Ask(ctx context.Context, subject string, data []byte) ([]byte, 
 		return nil, bus.ErrNone
 	}
 	select {
-	case <-time.After(2 * delay):
+	case <-time.After(max(2*delay, 1)):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -161,7 +161,7 @@ func (p plan) judge(r *rig) string {
 	if st.Entries != 0 || st.Bytes != 0 || st.Backfill != 0 || st.Oldest != 0 || !st.Up {
 		return fmt.Sprintf("everything is applied, and the status is %+v", st)
 	}
-	if n := len(r.out.messages); n > len(r.writers) {
+	if n := r.kept(); n > len(r.writers) {
 		return fmt.Sprintf("the outbox keeps %d messages", n)
 	}
 	return p.credited(r.region)

@@ -104,7 +104,8 @@ func (s *Service) choose(c *cycle, h *heads) (l gcra.Lane, wait int64) {
 // an answer, a confirmation or an alert comes first.
 func (s *Service) mayFill(now int64, c *cycle, p *parcel) bool {
 	n := int64(len(p.data))
-	return p.source.credit.allows(now, n) && c.window.open(n) && !s.core.alerted()
+	alerts := s.core.alerted() || len(c.queues[gcra.Alert].parcels) > 0
+	return !alerts && p.source.credit.allows(now, n) && c.window.open(n)
 }
 
 // spend notes that a message goes.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +27,7 @@ type rig struct {
 	region  *region
 	writers []*writer
 	svc     *Service
-	log     bytes.Buffer
+	log     logged
 	cancel  func()
 	done    chan error
 }
@@ -96,7 +98,7 @@ func (r *rig) status() Status {
 	return v.(Status)
 }
 
-// later lets time pass, and everything happen that is due by then.
+// later lets the time of the bubble pass, and everything happen that is due by then.
 func later(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -115,11 +117,14 @@ func (r *rig) missing() string {
 }
 
 // wrong is what the models have seen that must not be.
-func (r *rig) wrong() string {
-	if r.region.wrong != "" {
-		return r.region.wrong
-	}
-	return r.out.wrong
+func (r *rig) wrong() (why string) {
+	r.region.do(func() { why = r.region.wrong })
+	r.out.change(func() {
+		if why == "" {
+			why = r.out.wrong
+		}
+	})
+	return why
 }
 
 // bubble runs f with a rig; in the end everything must have been applied.
@@ -151,14 +156,65 @@ func (r *rig) whole(t *testing.T) {
 	}
 }
 
-// lanes are the arrivals of one lane.
-func (r *rig) lane(l schemas.Lane) (out []arrival) {
-	for _, a := range r.region.arrivals {
-		if a.lane == l {
-			out = append(out, a)
-		}
-	}
+// came are the messages that have come to the tier above.
+func (r *rig) came() (out []arrival) {
+	r.region.do(func() { out = append(out, r.region.arrivals...) })
 	return out
+}
+
+// lane are those of one lane.
+func (r *rig) lane(l schemas.Lane) []arrival {
+	return slices.DeleteFunc(r.came(), func(a arrival) bool { return a.lane != l })
+}
+
+// tries is how many messages were sent, whatever became of them.
+func (r *rig) tries() (n int) {
+	r.region.do(func() { n = len(r.region.sent) })
+	return n
+}
+
+// told are the reports that have come.
+func (r *rig) told() (out []schemas.LinkReport) {
+	r.region.do(func() { out = append(out, r.region.reports...) })
+	return out
+}
+
+// kept is how many messages the outbox holds.
+func (r *rig) kept() (n int) {
+	r.out.change(func() { n = len(r.out.messages) })
+	return n
+}
+
+// read is how many messages it has handed out.
+func (r *rig) read() (n int) {
+	r.out.change(func() { n = r.out.reads })
+	return n
+}
+
+func (r *rig) purges() (n int) {
+	r.out.change(func() { n = r.out.purges })
+	return n
+}
+
+// said is how often the log says something.
+func (r *rig) said(what string) int { return strings.Count(r.log.String(), what) }
+
+// logged is what was logged.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // synctestRig is bubble for a forwarder that the test itself stops.

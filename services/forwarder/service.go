@@ -66,7 +66,7 @@ func New(cfg Config, out Outbox, up Up, log *slog.Logger) (*Service, error) {
 	}
 	return &Service{
 		cfg: cfg, out: out, up: up, log: log.With("service", "forwarder", "tier", string(cfg.Tier), "upstream", cfg.Upstream),
-		caught: make(chan struct{}), core: newBacklog(cfg.producer(), cfg.ours), pacer: cfg.Budget.pacer(),
+		caught: make(chan struct{}), core: newBacklog(cfg.producer(), cfg.ours), pacer: gcra.NewPacer(cfg.Budget.shares()),
 	}, nil
 }
 

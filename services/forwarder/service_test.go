@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/schemas"
@@ -44,13 +45,13 @@ func TestBacklogAndLive(t *testing.T) {
 		}
 		later(10 * time.Second)
 		r.whole(t)
-		if n := len(r.region.arrivals); n != 105 {
+		if n := len(r.came()); n != 105 {
 			t.Errorf("%d messages came for 105 entries", n)
 		}
 		if st := r.status(); !st.Up || st.Entries+uint64(st.Bytes+st.Backfill+st.Oldest) != 0 || st.ETA != 0 {
 			t.Errorf("status when all is done: %+v", st)
 		}
-		if n := len(r.out.messages); n != 1 {
+		if n := r.kept(); n != 1 {
 			t.Errorf("the outbox keeps %d messages, want the newest", n)
 		}
 	})
@@ -65,7 +66,8 @@ func TestFirstBacklog(t *testing.T) {
 			r.start()
 			w.write(1, 0)
 			later(4 * time.Second)
-			if r.region.dark = dark; !dark {
+			r.region.do(func() { r.region.dark = dark })
+			if !dark {
 				r.region.cut()
 			}
 			for range 60 {
@@ -81,11 +83,11 @@ func TestFirstBacklog(t *testing.T) {
 				}
 				r.start()
 			}
-			healed, before := time.Now(), len(r.region.arrivals)
-			r.region.dark = false
+			healed, before := time.Now(), len(r.came())
+			r.region.do(func() { r.region.dark = false })
 			r.region.heal()
 			later(2 * time.Second)
-			if after := r.region.arrivals[before:]; len(after) == 0 || after[0].lane != schemas.LaneBackfill || after[0].at.Sub(healed) > 2*time.Second {
+			if after := r.came()[before:]; len(after) == 0 || after[0].lane != schemas.LaneBackfill || after[0].at.Sub(healed) > 2*time.Second {
 				t.Errorf("%s: no backlog within two seconds: %d messages", name, len(after))
 			}
 			later(5 * time.Second)
@@ -95,6 +97,31 @@ func TestFirstBacklog(t *testing.T) {
 	f("refused", false, false)
 	f("blackhole", true, false)
 	f("refused, restarted", false, true)
+}
+
+// TestFlaps: links that come and go with nothing to bring do not make the next one wait.
+func TestFlaps(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		r.start()
+		for range 8 {
+			later(20 * time.Second)
+			r.region.cut()
+			later(15 * time.Second)
+			r.region.heal()
+		}
+		later(20 * time.Second)
+		w.write(1, 0)
+		r.region.cut()
+		w.write(1, 0)
+		later(500 * time.Millisecond)
+		r.region.heal()
+		later(2 * time.Second)
+		r.whole(t)
+		if n := r.said("link is down"); n != 9 {
+			t.Errorf("the link was down %d times, want 9", n)
+		}
+	})
 }
 
 func TestAlertsFirst(t *testing.T) {
@@ -110,7 +137,7 @@ func TestAlertsFirst(t *testing.T) {
 		commits.write(1, 100)
 		findings.write(1, 100)
 		later(100 * time.Millisecond)
-		for i, a := range r.region.arrivals[:2] {
+		for i, a := range r.came()[:2] {
 			if a.lane != schemas.LaneAlert {
 				t.Errorf("message %d is on lane %s", i, a.lane)
 			}
@@ -165,11 +192,11 @@ func TestSeveralProducers(t *testing.T) {
 		}
 		later(10 * time.Second)
 		r.whole(t)
-		if n := len(r.out.messages); n != 3 {
+		if n := r.kept(); n != 3 {
 			t.Errorf("the outbox keeps %d messages, want the newest of each producer", n)
 		}
 		reported := map[string]bool{}
-		for _, rep := range r.region.reports {
+		for _, rep := range r.told() {
 			reported[rep.Producer] = true
 		}
 		if len(reported) != 3 {
@@ -195,7 +222,7 @@ func TestEmptyOutbox(t *testing.T) {
 		if !slices.Equal(policy, []uint64{4, 5}) {
 			t.Errorf("told of policies %v", policy)
 		}
-		if n := len(r.region.reports); n > 16 {
+		if n := len(r.told()); n > 16 {
 			t.Errorf("%d reports in 20 s with nothing to say", n)
 		}
 		r.agent().write(1, 0)
@@ -219,12 +246,12 @@ func TestReports(t *testing.T) {
 		r.start()
 		later(10 * time.Second)
 		want := schemas.LinkReport{Producer: "a001", Epoch: w.all[0].Epoch.String(), Newest: 4, Entries: 4, Bytes: bytes, Backfill: bytes, Oldest: wall}
-		for _, got := range r.region.reports {
+		for _, got := range r.told() {
 			if got != want {
 				t.Fatalf("report %+v\nwant   %+v", got, want)
 			}
 		}
-		if n := len(r.region.reports); n < 10 || n > 14 {
+		if n := len(r.told()); n < 10 || n > 14 {
 			t.Errorf("%d reports in 10 s", n)
 		}
 		if st := r.status(); st.ETA != -1 || st.Oldest != wall || st.Bytes != bytes {
@@ -254,10 +281,10 @@ func TestETA(t *testing.T) {
 		}
 		r.region.cut()
 		later(20 * time.Second)
-		if st := r.status(); st.Up || st.ETA != -1 || time.Since(time.Unix(0, st.Since)) > 11*time.Second {
+		if st := r.status(); st.Up || st.ETA != -1 || time.Since(time.Unix(0, st.Since)) > 12*time.Second {
 			t.Errorf("status when the link is down: %+v", st)
 		}
-		r.region.credit = 1 << 20
+		r.region.do(func() { r.region.credit = 1 << 20 })
 		r.region.heal()
 		later(10 * time.Second)
 		r.whole(t)
@@ -276,10 +303,10 @@ func TestFullInbox(t *testing.T) {
 			w.write(1, 100)
 			later(time.Second)
 		}
-		if n := len(r.region.sent); n > 1000 {
+		if n := r.tries(); n > 1000 {
 			t.Errorf("%d messages were sent in a minute without room above", n)
 		}
-		if strings.Contains(r.log.String(), "link is down") {
+		if r.said("link is down") > 0 {
 			t.Error("a full inbox is no loss of the link")
 		}
 		r.region.do(func() { r.region.full = false })
@@ -293,7 +320,8 @@ func TestLostAbove(t *testing.T) {
 	bubble(t, agentConfig, func(t *testing.T, r *rig) {
 		w := r.agent()
 		r.start()
-		r.region.lag = time.Minute
+		later(time.Second)
+		r.region.do(func() { r.region.lag = time.Minute })
 		for range 20 {
 			w.write(1, 100)
 		}
@@ -301,14 +329,17 @@ func TestLostAbove(t *testing.T) {
 		if n := r.region.lose(); n != 20 {
 			t.Fatalf("%d entries are lost", n)
 		}
-		r.region.lag = 0
+		r.region.do(func() { r.region.lag = 0 })
 		w.write(1, 100) // it shows that the others were passed by
 		later(5 * time.Second)
 		r.whole(t)
-		if !strings.Contains(r.log.String(), "lost there") {
+		if n := r.read(); n > 21+20 {
+			t.Errorf("%d messages were read: all once, and 20 again", n)
+		}
+		if r.said("lost there") == 0 {
 			t.Error("nobody was told")
 		}
-		if strings.Contains(r.log.String(), "link is down") {
+		if r.said("link is down") > 0 {
 			t.Error("the link has not failed")
 		}
 	})
@@ -340,7 +371,7 @@ func TestOwnerAway(t *testing.T) {
 		r.region.do(func() { r.region.mute, r.region.credit = false, 1<<20 })
 		later(10 * time.Second)
 		r.whole(t)
-		if n := len(r.region.arrivals); n != 130 {
+		if n := len(r.came()); n != 130 {
 			t.Errorf("%d messages for 130 entries", n)
 		}
 		r.region.do(func() { r.region.mute = true })
@@ -350,6 +381,30 @@ func TestOwnerAway(t *testing.T) {
 		}
 		r.region.do(func() { r.region.mute = false })
 		later(time.Second)
+	})
+}
+
+// TestAppliedMeanwhile: what is queued and turns out to be applied is not sent.
+func TestAppliedMeanwhile(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		r.region.credit = 0
+		w := r.agent()
+		for range 20 {
+			w.write(1, 100)
+		}
+		r.start()
+		later(5 * time.Second)
+		r.region.do(func() {
+			for _, c := range w.all {
+				r.region.apply(c)
+			}
+			r.region.credit = 1 << 20
+		})
+		later(5 * time.Second)
+		r.whole(t)
+		if n := r.tries(); n != 0 {
+			t.Errorf("%d entries were sent", n)
+		}
 	})
 }
 
@@ -368,7 +423,7 @@ func TestSlowApply(t *testing.T) {
 		}
 		later(time.Minute)
 		r.whole(t)
-		if n := len(r.region.arrivals); n != 120 {
+		if n := len(r.came()); n != 120 {
 			t.Errorf("%d messages for 120 entries", n)
 		}
 	})
@@ -393,7 +448,7 @@ func TestDamaged(t *testing.T) {
 			t.Errorf("status: %+v", st)
 		}
 		for _, want := range []string{"passed by", "so_far=1", "so_far=2"} {
-			if !strings.Contains(r.log.String(), want) {
+			if r.said(want) == 0 {
 				t.Errorf("the log does not say %q", want)
 			}
 		}
@@ -454,13 +509,13 @@ func TestNewEpoch(t *testing.T) {
 			w2.write(2, 100)
 		}
 		later(5 * time.Second)
-		if r.out.purges > 0 {
+		if r.purges() > 0 {
 			t.Error("something was purged, though the old epoch is not applied")
 		}
 		r.region.do(func() { r.region.credit = 1 << 20 })
 		later(20 * time.Second)
 		r.whole(t)
-		if n := len(r.out.messages); n != 2 {
+		if n := r.kept(); n != 2 {
 			t.Errorf("the outbox keeps %d messages, want the newest run of two", n)
 		}
 	})
@@ -484,7 +539,7 @@ func TestRemoved(t *testing.T) {
 		if st := r.status(); st.Entries != 0 || st.Bytes != 0 {
 			t.Errorf("status: %+v", st)
 		}
-		if n := len(r.out.messages); n != 53 {
+		if n := r.kept(); n != 53 {
 			t.Errorf("the outbox keeps %d of 53 messages, though its newest has vanished", n)
 		}
 	})
@@ -507,10 +562,10 @@ func TestRestored(t *testing.T) {
 		}
 		later(10 * time.Second)
 		r.whole(t)
-		if n := len(r.region.arrivals); n != 10 {
+		if n := len(r.came()); n != 10 {
 			t.Errorf("%d entries were sent, want the ten that are new above", n)
 		}
-		if n := strings.Count(r.log.String(), "never had"); n != 1 {
+		if n := r.said("never had"); n != 1 {
 			t.Errorf("told %d times that the tier above is ahead", n)
 		}
 	})
@@ -526,7 +581,7 @@ func TestLargeEntries(t *testing.T) {
 		r.region.credit = 20_000
 		r.start()
 		later(10 * time.Second)
-		if n := len(r.region.arrivals); n < 2 || n > 3 {
+		if n := len(r.came()); n < 2 || n > 3 {
 			t.Errorf("%d entries of 75 kB packed in 10 s at 20 kB/s", n)
 		}
 		later(10 * time.Second)
@@ -579,6 +634,97 @@ func bytesPerSecond(as []arrival, skip time.Duration) float64 {
 	return float64(n) / as[len(as)-1].at.Sub(from).Seconds()
 }
 
+// TestTooMuchLive: what is more than the queues hold and the link brings waits in the outbox, as backfill.
+func TestTooMuchLive(t *testing.T) {
+	cfg := agentConfig
+	cfg.Budget.BytesPerSecond = 1 << 20
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		w, findings := r.agent(), r.writer("a001", schemas.AgentOutbox("a001", "finding"), 7)
+		r.start()
+		later(time.Second)
+		for range 100 {
+			w.write(1, 100_000)
+			findings.write(1, 20_000)
+		}
+		synctest.Wait()
+		r.svc.mu.Lock()
+		for l, q := range r.svc.cycle.queues {
+			if q.bytes > queueRoom[l] {
+				t.Errorf("lane %d queues %d bytes", l, q.bytes)
+			}
+		}
+		r.svc.mu.Unlock()
+		later(20 * time.Second)
+		r.whole(t)
+		live, backfill, alerts := r.lane(schemas.LaneLive), r.lane(schemas.LaneBackfill), r.lane(schemas.LaneAlert)
+		if len(live) < 35 || len(live)+len(backfill) != 100 || len(alerts) != 100 {
+			t.Errorf("%d alerts, %d live, %d backfill", len(alerts), len(live), len(backfill))
+		}
+		if last := alerts[99].at; last.After(live[10].at) {
+			t.Error("alerts came after what is live")
+		}
+	})
+}
+
+// TestStart: what the outbox held at the start is backfill, however long it takes to be read.
+func TestStart(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		for range 100 {
+			w.write(1, 100)
+		}
+		r.out.slow = 10 * time.Millisecond
+		r.start()
+		later(10 * time.Second)
+		r.whole(t)
+		if n := len(r.lane(schemas.LaneBackfill)); n != 100 {
+			t.Errorf("%d of 100 entries came as backfill", n)
+		}
+	})
+}
+
+// TestQuietAndBusy: after a silence what comes is asked for and done with within a second or so.
+func TestQuietAndBusy(t *testing.T) {
+	bubble(t, agentConfig, func(t *testing.T, r *rig) {
+		w := r.agent()
+		r.region.within = 0
+		r.start()
+		for i := range 10 {
+			later(20*time.Second + time.Duration(i)*370*time.Millisecond)
+			w.write(1, 100)
+			later(1200 * time.Millisecond)
+			if st := r.status(); st.Entries != 0 {
+				t.Errorf("%d entries are still owed after 1.2 s", st.Entries)
+			}
+		}
+	})
+}
+
+// TestKeep: what is applied stays for readers of this tier until the outbox is as full as it may be.
+func TestKeep(t *testing.T) {
+	cfg := agentConfig
+	cfg.Keep = 0.5
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		r.out.cap = 50_000
+		w := r.agent()
+		r.start()
+		f := func(writes, least, most int) {
+			t.Helper()
+			for range writes {
+				w.write(1, 1000)
+			}
+			later(30 * time.Second)
+			if n := r.kept(); n < least || n > most {
+				t.Errorf("the outbox keeps %d messages of 1.1 kB, want %d to %d", n, least, most)
+			}
+		}
+		f(20, 20, 20)
+		f(20, 15, 23)
+		f(1, 15, 24)
+		r.whole(t)
+	})
+}
+
 // TestReadsOnce: an agent's live entries are read once, and none of them twice from the outbox.
 func TestReadsOnce(t *testing.T) {
 	bubble(t, agentConfig, func(t *testing.T, r *rig) {
@@ -590,8 +736,8 @@ func TestReadsOnce(t *testing.T) {
 		}
 		later(10 * time.Second)
 		r.whole(t)
-		if r.out.reads != 100 {
-			t.Errorf("%d messages were read for 100 entries", r.out.reads)
+		if n := r.read(); n != 100 {
+			t.Errorf("%d messages were read for 100 entries", n)
 		}
 	})
 }

@@ -123,12 +123,12 @@ func (s *source) gone(from, to uint64) (n int) {
 // removable is the sequence below which the subject may be removed, 0 where
 // nothing may: everything below is applied above, and the newest whole commit and
 // what follows it stay. Where the tier above has not said what it has of the newest
-// epoch, nothing may.
-func (s *source) removable() uint64 {
+// epoch, nothing may. It is at most limit.
+func (s *source) removable(limit uint64) uint64 {
 	if s.newest == nil || !s.newest.known {
 		return 0
 	}
-	below := s.whole.seq
+	below := min(s.whole.seq, limit)
 	for _, sp := range s.spaces {
 		if len(sp.owed) > 0 {
 			below = min(below, sp.owed[0].seq)

@@ -83,22 +83,28 @@ const purgeEvery = 5 * second
 // purge removes what is applied above, again and again.
 func (s *Service) purge(ctx context.Context) {
 	for sleep(ctx, purgeEvery, nil) {
-		limit, err := s.purgeLimit(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := s.purgeOnce(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("outbox not purged", "err", err)
 		}
-		for subject, below := range s.removable(limit) {
-			if err := s.out.Purge(ctx, subject, below); err != nil {
-				if ctx.Err() == nil {
-					s.log.Warn("outbox not purged", "err", err)
-				}
-				continue
-			}
-			s.mu.Lock()
-			s.core.bySubject[subject].removed(below)
-			s.mu.Unlock()
-		}
 	}
+}
+
+func (s *Service) purgeOnce(ctx context.Context) error {
+	limit, err := s.purgeLimit(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for subject, below := range s.removable(limit) {
+		if err := s.out.Purge(ctx, subject, below); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.mu.Lock()
+		s.core.bySubject[subject].removed(below)
+		s.mu.Unlock()
+	}
+	return errors.Join(errs...)
 }
 
 // purgeLimit is the sequence below which the outbox may be purged at all now: a
@@ -120,7 +126,7 @@ func (s *Service) removable(limit uint64) map[string]uint64 {
 	defer s.mu.Unlock()
 	out := map[string]uint64{}
 	for _, src := range s.core.sources {
-		if below := min(src.removable(), limit); below > 0 {
+		if below := src.removable(limit); below > 0 {
 			out[src.subject] = below
 		}
 	}
