@@ -106,13 +106,16 @@ func (p *plant) place(agent string) policy.Place {
 	return policy.Place{}
 }
 
+// largestEntry bounds an entry once it is unpacked: what one message may hold.
+const largestEntry = 8 << 20
+
 // inbox is what a gateway has that runs apart from its producers.
 func (p *plant) inbox() gateway.Inbox {
 	return gateway.Inbox{
 		Region: p.site.Name, Policy: p.hub.RevisionFor,
 		Unpack: func() func(dst, src []byte) ([]byte, error) {
 			u := new(pack.Unpacker)
-			return func(dst, src []byte) ([]byte, error) { return u.Unpack(dst, src, 2*bus.EntrySize) }
+			return func(dst, src []byte) ([]byte, error) { return u.Unpack(dst, src, largestEntry) }
 		},
 	}
 }
