@@ -48,6 +48,14 @@ func offered(p *schemas.Policy) error {
 // of others: what holds for the whole process, and what makes windows fit to be
 // merged.
 func agreePolicies(others, one []byte) error {
+	return agree(others, one, (*refusals).limits, (*refusals).views)
+}
+
+// agreeViews says in what views may not differ: windows of all agents are merged.
+func agreeViews(others, one []byte) error { return agree(others, one, (*refusals).views) }
+
+// agree looks at two documents by some rules.
+func agree(others, one []byte, rules ...func(r *refusals, o, p *schemas.Policy)) error {
 	o, err := schemas.ParsePolicy(others)
 	if err != nil {
 		return err
@@ -57,31 +65,22 @@ func agreePolicies(others, one []byte) error {
 		return err
 	}
 	var all refusals
+	for _, rule := range rules {
+		rule(&all, o, p)
+	}
+	return all.err()
+}
+
+// limits refuses limits of p that hold for the whole process and are not those of o.
+func (r *refusals) limits(o, p *schemas.Policy) {
 	for _, l := range [...]struct {
 		name      string
 		want, got int
 	}{{"tenants", o.Limits.Tenants, p.Limits.Tenants}, {"connections", o.Limits.Connections, p.Limits.Connections}} {
 		if l.got != l.want {
-			all.add("limits."+l.name, l.got, "it holds for the whole process, and other agents have %d: set it in the document default", l.want)
+			r.add("limits."+l.name, l.got, "it holds for the whole process, and other agents have %d: set it in the document default", l.want)
 		}
 	}
-	all.views(o, p)
-	return all.err()
-}
-
-// agreeViews says in what views may not differ: windows of all agents are merged.
-func agreeViews(others, one []byte) error {
-	o, err := schemas.ParsePolicy(others)
-	if err != nil {
-		return err
-	}
-	p, err := schemas.ParsePolicy(one)
-	if err != nil {
-		return err
-	}
-	var all refusals
-	all.views(o, p)
-	return all.err()
 }
 
 // views refuses views of p that do not go with those of o.

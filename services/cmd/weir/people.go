@@ -30,7 +30,7 @@ func known(u *users.Users) []bus.User {
 	}
 	all := []bus.User{}
 	for _, one := range u.List() {
-		all = append(all, bus.User{Name: one.Name, Hash: one.Hash, Tenant: one.Tenant, Device: one.Device, Link: one.Link, Region: one.Region})
+		all = append(all, bus.User(one))
 	}
 	return all
 }

@@ -85,7 +85,10 @@ func inFlow(names []string) []string {
 }
 
 func (o *runOptions) check() error {
-	errs := []error{o.http.check(), o.mqtt.check(), exposed(o.insecure, o.http, o.mqtt)}
+	errs := []error{o.http.check(), o.mqtt.check()}
+	if !o.insecure {
+		errs = append(errs, exposed("without users anybody is whoever they say: use 127.0.0.1, or", o.http, o.mqtt))
+	}
 	if o.shape.Agents < 1 || o.shape.Agents > maxAgents || o.shape.Regions < 1 || o.shape.Regions > maxRegions {
 		errs = append(errs, fmt.Errorf("--agents %d --regions %d: use 1 to %d and 1 to %d", o.shape.Agents, o.shape.Regions, maxAgents, maxRegions))
 	}

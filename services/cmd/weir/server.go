@@ -89,11 +89,21 @@ func (o *serverOptions) check() error {
 	problem(o.upstream != "" && o.policy != "", "--policy: policy comes from the tier above: set it at the center")
 	problem(o.upstream != "" && o.Role == roleCenter, "--upstream: nothing is above the center")
 	problem(o.upstream != "" && (o.backfillPart < 1 || o.backfillPart > 100), "--backfill %d: use 1 to 100 percent", o.backfillPart)
-	errs = append(errs, o.checkOwner(), o.checkUpstream())
-	if o.users == "" {
-		errs = append(errs, exposed(o.insecure, o.addresses()...))
+	return errors.Join(append(errs, o.checkOwner(), o.checkUpstream(), o.checkExposed())...)
+}
+
+// checkExposed refuses to let strangers in, or passwords be read, by accident.
+func (o *serverOptions) checkExposed() error {
+	switch {
+	case o.insecure:
+		return nil
+	case o.users == "":
+		return exposed("without users anybody is whoever they say: use 127.0.0.1, name users with --users FILE, or", o.addresses()...)
+	case o.tls.Cert == "":
+		return errors.Join(exposed("the page and the API know no users: use 127.0.0.1, or", o.http),
+			exposed("passwords would travel in the clear: use 127.0.0.1, name a certificate with --tls-cert and --tls-key, or", o.nats, o.mqtt, o.leaf))
 	}
-	return errors.Join(errs...)
+	return exposed("the page and the API know no users: use 127.0.0.1, or", o.http)
 }
 
 func (o *serverOptions) checkOwner() error {
@@ -164,13 +174,12 @@ func (o *serverOptions) server(f *datadir.Folder) (bus.Config, error) {
 	return c, nil
 }
 
-// exposed refuses to let strangers in by accident: without users a device is
-// whoever it says it is.
-func exposed(insecure bool, addresses ...address) error {
+// exposed refuses the first address that other machines reach, and says why and
+// what to do instead of --insecure.
+func exposed(why string, addresses ...address) error {
 	for _, a := range addresses {
-		if a.value != "" && a.check() == nil && !a.loopback() && !insecure {
-			return fmt.Errorf("--%s %s is open to other machines, and without users anybody is whoever they say: use 127.0.0.1, name users with --users FILE, or --insecure on a network that you trust",
-				a.flag, a.value)
+		if a.value != "" && a.check() == nil && !a.loopback() {
+			return fmt.Errorf("--%s %s is open to other machines, and %s --insecure on a network that you trust", a.flag, a.value, why)
 		}
 	}
 	return nil
