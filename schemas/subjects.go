@@ -15,6 +15,7 @@ const (
 	JournalAll = internal + "journal.*"
 	StateAll   = internal + "state.*"
 	ParkedAll  = internal + "parked.>"
+	KeptAll    = internal + "command.>"
 	WindowsAll = internal + "windows.>"
 )
 
@@ -84,6 +85,10 @@ func SplitProducer(producer string) (region string, partition int) {
 	partition, _ = strconv.Atoi(p)
 	return region, partition
 }
+
+// Kept begins the subjects of the commands and sessions that an owner keeps, a
+// process with listeners of its own; it ends in a dot.
+func Kept(owner string) string { return internal + "command." + owner + "." }
 
 // Lane is how an entry travels up a link: it shapes the uplink and means nothing
 // to whoever applies the entry.

@@ -38,6 +38,7 @@ type Stream struct {
 type Sizes struct {
 	Journal, AgentOutbox, Checkpoint, RegionOutbox, CenterOutbox, Parked int64
 	Inbox                                                                int64 // of a gateway that runs apart from its producers
+	Commands                                                             int64 // far above what they may take in memory
 }
 
 // DefaultSizes are safe on a small disk: 5 GiB in all.
@@ -46,7 +47,7 @@ func DefaultSizes() Sizes {
 	return Sizes{
 		Journal: 2 * gib, AgentOutbox: gib, Checkpoint: gib / 2,
 		RegionOutbox: gib, CenterOutbox: gib / 4, Parked: 16 << 20,
-		Inbox: 2 * gib,
+		Inbox: 2 * gib, Commands: 32 << 20,
 	}
 }
 
@@ -54,7 +55,7 @@ func DefaultSizes() Sizes {
 // of 2 KB a second the outbox lasts for three days without a link.
 func EdgeSizes() Sizes {
 	const mib = 1 << 20
-	return Sizes{Journal: 768 * mib, AgentOutbox: 512 * mib, Checkpoint: 256 * mib, Parked: 4 * mib}
+	return Sizes{Journal: 768 * mib, AgentOutbox: 512 * mib, Checkpoint: 256 * mib, Parked: 4 * mib, Commands: 32 * mib}
 }
 
 // Names of the streams, without the prefix.
@@ -65,6 +66,7 @@ const (
 	StreamRegionOutbox = "REGION_OUTBOX"
 	StreamCenterOutbox = "CENTER_OUTBOX"
 	StreamParked       = "AGENT_PARKED"
+	StreamCommands     = "AGENT_COMMANDS"
 	StreamRegionInbox  = "REGION_INBOX"
 	StreamCenterInbox  = "CENTER_INBOX"
 )
@@ -101,6 +103,7 @@ func Edge(s Sizes) []Stream {
 		{StreamAgentOutbox, []string{internal + "outbox.*.*"}, s.AgentOutbox, DiscardNew, "what agents have for their regions"},
 		checkpointsOf(s),
 		{StreamParked, []string{ParkedAll}, s.Parked, DiscardOld, "samples of refused messages"},
+		{StreamCommands, []string{KeptAll}, s.Commands, DiscardNew, "commands for devices that are away, and who waits for them"},
 	}
 }
 

@@ -93,6 +93,7 @@ func TestEverySubjectHasItsStream(t *testing.T) {
 		f(State(Producer(Center, partition)), StreamCheckpoint)
 		f(GatewayOutbox(Center, partition, KindCommit), StreamCenterOutbox)
 		f(Parked(agent, "acme"), StreamParked)
+		f(Kept(agent)+"box.acme.pump-1", StreamCommands)
 		for _, r := range regions {
 			f(GatewayOutbox(r, partition, KindCommit), StreamRegionOutbox)
 		}
@@ -109,7 +110,7 @@ func TestStreamsAreWhole(t *testing.T) {
 		}
 		seen[s.Name] = true
 	}
-	for _, name := range []string{StreamJournal, StreamAgentOutbox, StreamCheckpoint, StreamRegionOutbox, StreamCenterOutbox, StreamParked, StreamRegionInbox, StreamCenterInbox} {
+	for _, name := range []string{StreamJournal, StreamAgentOutbox, StreamCheckpoint, StreamRegionOutbox, StreamCenterOutbox, StreamParked, StreamCommands, StreamRegionInbox, StreamCenterInbox} {
 		if !seen[name] {
 			t.Errorf("%s is not in the topology", name)
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"weir/schemas"
 	"weir/services/aggregator"
-	"weir/services/internal/commands"
 	"weir/services/internal/datadir"
 )
 
@@ -64,20 +63,17 @@ func (s site) services() []string {
 	return append(names, consoleService)
 }
 
-// commandBytes caps the stream of commands that wait for devices.
-const commandBytes = 32 << 20
-
 // streamsOf are the streams of the site's server.
 func (s site) streamsOf(shape datadir.Shape) []schemas.Stream {
 	switch s.Role {
 	case roleAgent:
-		return append(schemas.Edge(s.sizes()), commands.Declaration(commandBytes))
+		return schemas.Edge(s.sizes())
 	case roleRegion:
 		return schemas.Region(s.sizes(), s.Name)
 	case roleCenter:
 		return schemas.CenterTier(s.sizes())
 	}
-	return append(schemas.OneProcess(s.sizes(), regionNames(shape.Regions)), commands.Declaration(commandBytes))
+	return schemas.OneProcess(s.sizes(), regionNames(shape.Regions))
 }
 
 func (s site) sizes() schemas.Sizes {

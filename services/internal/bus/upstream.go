@@ -39,7 +39,7 @@ const (
 // server's own subjects.
 func notAcross() []string {
 	return []string{
-		schemas.TelemetryAll, "weir.journal.>", "weir.state.>", "weir.outbox.>", "weir.ask.>", "weir.command.>", schemas.ParkedAll,
+		schemas.TelemetryAll, "weir.journal.>", "weir.state.>", "weir.outbox.>", "weir.ask.>", schemas.KeptAll, schemas.ParkedAll,
 		"$MQTT.>", "$JS.>", "$KV.>", "$O.>", "$SYS.>", serviceInbox + ".>",
 	}
 }

@@ -12,28 +12,17 @@ import (
 	"weir/services/internal/bus"
 )
 
-// StreamName is the stream of kept commands and sessions, without the prefix.
-const StreamName = "AGENT_COMMANDS"
-
-// subjects of what an owner keeps, an owner being a process with listeners of
-// its own:
+// What follows schemas.Kept(owner) in a subject:
 //
-//	weir.command.<owner>.box.<tenant>.<device>   commands
-//	weir.command.<owner>.session.<hash>          sessions, the newest message of each subject
+//	box.<tenant>.<device>   commands
+//	session.<hash>          sessions, the newest message of each subject
+//
+// The stream is full only if the store cannot be purged: the desk's own limits are
+// far below.
 const (
-	subjects     = "weir.command."
-	boxPart      = ".box."
-	sessionsPart = ".session."
+	boxPart      = "box."
+	sessionsPart = "session."
 )
-
-// Declaration is the stream that NewStream writes to. It is full only if the
-// store cannot be purged: the desk's own limits are far below.
-func Declaration(bytes int64) schemas.Stream {
-	return schemas.Stream{
-		Name: StreamName, Subjects: []string{subjects + ">"}, MaxBytes: bytes, Discard: schemas.DiscardNew,
-		Why: "commands for devices that are away, and who waits for them",
-	}
-}
 
 // Bus is what a stream needs of the bus.
 type Bus interface {
@@ -44,46 +33,46 @@ type Bus interface {
 
 // Stream is a Store on JetStream.
 type Stream struct {
-	bus   Bus
-	owner string
-	log   *slog.Logger
+	bus  Bus
+	kept string // schemas.Kept of the owner
+	log  *slog.Logger
 }
 
 // NewStream stores in the declared stream what an owner, an agent say, keeps.
 func NewStream(b Bus, owner string, log *slog.Logger) *Stream {
-	return &Stream{bus: b, owner: owner, log: log}
+	return &Stream{bus: b, kept: schemas.Kept(owner), log: log}
 }
 
 func (s *Stream) boxOf(dev Device) string {
-	return subjects + s.owner + boxPart + dev.Tenant + "." + dev.Name
+	return s.kept + boxPart + dev.Tenant + "." + dev.Name
 }
 
 // sessionOf hashes the key: clients choose their identifiers.
 func (s *Stream) sessionOf(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return subjects + s.owner + sessionsPart + hex.EncodeToString(sum[:16])
+	return s.kept + sessionsPart + hex.EncodeToString(sum[:16])
 }
 
 // Load implements Store. What it cannot read is passed over and logged: it must
 // not keep the others from their commands.
 func (s *Stream) Load(ctx context.Context, command func(uint64, Stored), session func(uint64, string, Record)) error {
-	err := s.bus.Read(ctx, StreamName, 0, true, func(m bus.Message) error {
+	err := s.bus.Read(ctx, schemas.StreamCommands, 0, true, func(m bus.Message) error {
 		if err := s.load(m, command, session); err != nil {
-			s.log.Error("a kept command or session cannot be read", "stream", StreamName, "seq", m.Seq, "err", err)
+			s.log.Error("a kept command or session cannot be read", "stream", schemas.StreamCommands, "seq", m.Seq, "err", err)
 		}
 		return nil
-	}, subjects+s.owner+".>")
+	}, s.kept+">")
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("load kept commands of %s: %w", s.owner, err)
+		return fmt.Errorf("load kept commands on %s>: %w", s.kept, err)
 	}
 	return nil
 }
 
 func (s *Stream) load(m bus.Message, command func(uint64, Stored), session func(uint64, string, Record)) error {
-	rest := strings.TrimPrefix(m.Subject, subjects+s.owner)
+	rest := strings.TrimPrefix(m.Subject, s.kept)
 	if strings.HasPrefix(rest, sessionsPart) {
 		r, err := decodeRecord(m.Data)
 		if err == nil {

@@ -21,7 +21,7 @@ func server(t testing.TB, dir string) *bus.Embedded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Ensure(t.Context(), []schemas.Stream{Declaration(64 << 20)}); err != nil {
+	if err := e.Ensure(t.Context(), schemas.Edge(schemas.EdgeSizes())); err != nil {
 		t.Fatal(err)
 	}
 	return e
@@ -54,10 +54,10 @@ func TestStores(t *testing.T) {
 	if c, s := contents(t, other); len(c)+len(s) != 0 {
 		t.Errorf("another owner finds %v and %v", c, s)
 	}
-	if _, err := e.Store(t.Context(), subjects+"a1.box.t", []byte("x")); err != nil {
+	if _, err := e.Store(t.Context(), schemas.Kept("a1")+"box.t", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Store(t.Context(), subjects+"a1.session.0", []byte("{")); err != nil {
+	if _, err := e.Store(t.Context(), schemas.Kept("a1")+"session.0", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
 	e.Stop()
