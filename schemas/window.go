@@ -31,6 +31,29 @@ type Key struct {
 	Values []string
 }
 
+// ID is a text that no other key has: devices choose their attributes, so a zero
+// byte in a value stands there with a byte behind it that is in no UTF-8. Texts
+// sort like their keys.
+func (k Key) ID() string {
+	n := len(k.Tenant)
+	for _, v := range k.Values {
+		n += 1 + len(v)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteString(k.Tenant)
+	for _, v := range k.Values {
+		b.WriteByte(0)
+		for before, rest, zero := strings.Cut(v, "\x00"); ; before, rest, zero = strings.Cut(rest, "\x00") {
+			if b.WriteString(before); !zero {
+				break
+			}
+			b.WriteString("\x00\xff")
+		}
+	}
+	return b.String()
+}
+
 // Point is one record's time, value and identity.
 type Point struct {
 	Time  int64

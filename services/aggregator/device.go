@@ -15,6 +15,7 @@ type device struct {
 	tenant *tenant
 	series []*series
 	own    []*group   // groups whose key holds this device
+	sets   sets       // attributes that it has sent and views look at
 	boots  []*numbers // most recently used first
 
 	packets   packets
@@ -54,7 +55,8 @@ type series struct {
 	boot    string // of the cached hash
 	hash    uint64 // schemas.SeriesIdentity with that boot
 	hashed  bool
-	targets []target // per generation, in order
+	targets []target // of records without attributes, per generation, in order
+	others  map[*attrSet][]target
 	early   early
 }
 
@@ -140,6 +142,7 @@ func (d *device) append(b []byte) []byte {
 		b = n.append(b)
 	}
 	b = d.packets.append(b)
+	b = d.sets.append(b)
 	b = binary.AppendUvarint(b, uint64(len(d.series)))
 	for _, s := range d.series {
 		b = fold.AppendString(b, s.metric)
@@ -148,7 +151,7 @@ func (d *device) append(b []byte) []byte {
 	return b
 }
 
-func (f *Fold) readDevice(r *fold.StateReader) *device {
+func (f *Fold) readDevice(r *fold.StateReader, version byte) *device {
 	d := f.newDevice(r.String(), r.String(), r.String())
 	d.numbered = r.Bool()
 	d.perValue, d.forgotten, d.records = r.Uint(), r.Uint(), r.Uint()
@@ -160,6 +163,9 @@ func (f *Fold) readDevice(r *fold.StateReader) *device {
 		d.boots = append(d.boots, readNumbers(r))
 	}
 	d.packets.read(r)
+	if version > 1 {
+		d.sets = f.attrs.readSets(r)
+	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		s := d.seriesOf(f.intern(r.String()))
 		if s.early.read(r); s.early.count > 0 {

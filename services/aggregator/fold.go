@@ -36,11 +36,13 @@ type Fold struct {
 	accounts
 	holes []schemas.Hole
 
+	attrs attributes
+
 	pool    *window.Pool[tally]
 	dec     schemas.FrameDecoder
 	in      schemas.Frame
-	senders []*device // of the frame's sources, resolved
-	metrics []string  // of the frame's strings, interned where they name a metric
+	senders []sender // of the frame's sources, resolved
+	metrics []string // of the frame's strings, interned where they name a metric
 	names   map[string]string
 	name    []byte
 	out     fold.Collector
@@ -137,6 +139,9 @@ func (f *Fold) configure(c *schemas.Config) error {
 		f.generations = f.generations[1:]
 	}
 	f.generations[0].from = math.MinInt64
+	if f.attrs.look(f.generations) {
+		f.forgetAttributes()
+	}
 	f.sources.Configure(g.Sources)
 	for _, d := range f.devices {
 		d.Class = g.ClassOf(d.Device)
@@ -159,12 +164,31 @@ func (f *Fold) at(t int64) *generation {
 	return f.generations[i]
 }
 
+// forgetAttributes drops what was kept of attributes when views begin to look at
+// others.
+func (f *Fold) forgetAttributes() {
+	for _, d := range f.devices {
+		d.sets = nil
+		for _, s := range d.series {
+			s.others = nil
+		}
+	}
+}
+
+// sender is a source of a frame: a device, and those of its attributes that views
+// look at.
+type sender struct {
+	*device
+	attrs *attrSet
+}
+
 // resolve finds the devices of the frame's sources.
 func (f *Fold) resolve() {
 	f.senders = f.senders[:0]
 	for i := range f.in.Sources {
 		s := &f.in.Sources[i]
-		f.senders = append(f.senders, f.device(f.in.Strings[s.Tenant], f.in.Strings[s.Device]))
+		d := f.device(f.in.Strings[s.Tenant], f.in.Strings[s.Device])
+		f.senders = append(f.senders, sender{d, d.take(f.attrs.of(&f.in, s), f.newest().MaxSets, &f.attrs)})
 	}
 }
 
@@ -238,7 +262,7 @@ func (f *Fold) readings() {
 
 // reading judges one reading and adds its records.
 func (f *Fold) reading(i int, from uint32, p schemas.Packet, first, end int) {
-	d, s := f.senders[from], &f.in.Sources[from]
+	d, a, s := f.senders[from].device, f.senders[from].attrs, &f.in.Sources[from]
 	t, n := f.in.EventTime[i], uint64(end-first)
 	boot := f.in.Strings[s.Boot]
 	d.lastSeen = f.now
@@ -256,7 +280,7 @@ func (f *Fold) reading(i int, from uint32, p schemas.Packet, first, end int) {
 	own, agent := f.sources.DataWatermark(d.id), f.low
 	g := f.at(t)
 	for k := first; k < end; k++ {
-		f.record(d, g, boot, s.Numbered, f.in.Seq[i], k, t, own, agent)
+		f.record(d, a, g, boot, s.Numbered, f.in.Seq[i], k, t, own, agent)
 	}
 	f.sources.Observe(d.id, t, f.now)
 }
@@ -272,11 +296,11 @@ func (f *Fold) repeat(d *device, s *schemas.Source, boot string, i int, t int64,
 
 // record adds one record to every group that wants it. The default view's
 // verdict is the ledger's.
-func (f *Fold) record(d *device, g *generation, boot string, numbered bool, seq uint64, k int, t, own, agent int64) {
+func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbered bool, seq uint64, k int, t, own, agent int64) {
 	s := d.seriesOf(f.metric(f.in.Metric[k]))
 	v := f.in.Value[k]
 	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
-	for j, gr := range f.groupsOf(s, g) {
+	for j, gr := range f.groupsOf(s, a, g) {
 		w := agent
 		if gr.dev != nil {
 			w = own

@@ -54,28 +54,51 @@ type viewState struct {
 	groups  []*group // those that the agent watermark closes
 }
 
-// groupsOf finds the groups that a series feeds under a generation.
-func (f *Fold) groupsOf(s *series, g *generation) []*group {
-	for i := range s.targets {
-		if s.targets[i].gen == g {
-			return s.targets[i].groups
+// groupsOf finds the groups that records of a series with some attributes feed
+// under a generation.
+func (f *Fold) groupsOf(s *series, a *attrSet, g *generation) []*group {
+	targets := s.targets
+	if a != nil {
+		targets = s.others[a]
+	}
+	for i := range targets {
+		if targets[i].gen == g {
+			return targets[i].groups
 		}
 	}
-	t := target{gen: g}
-	for i := range g.Views {
-		v := &g.Views[i]
-		if v.Match == nil || v.Match(&s.dev.DeviceID, s.metric) {
-			t.groups = append(t.groups, f.group(v, s))
-		}
-	}
-	kept := s.targets[:0]
-	for _, old := range s.targets {
+	t := f.target(s, a, g)
+	kept := targets[:0]
+	for _, old := range targets {
 		if f.current(old.gen) {
 			kept = append(kept, old)
 		}
 	}
-	s.targets = append(kept, t)
+	s.feed(a, append(kept, t))
 	return t.groups
+}
+
+// target finds the groups by asking each view of the generation.
+func (f *Fold) target(s *series, a *attrSet, g *generation) target {
+	t := target{gen: g}
+	for i := range g.Views {
+		v := &g.Views[i]
+		if v.Match == nil || v.Match(&s.dev.DeviceID, s.metric, a.all()) {
+			t.groups = append(t.groups, f.group(v, s, a))
+		}
+	}
+	return t
+}
+
+// feed notes what records with some attributes feed.
+func (s *series) feed(a *attrSet, targets []target) {
+	switch {
+	case a == nil:
+		s.targets = targets
+	case s.others == nil:
+		s.others = map[*attrSet][]target{a: targets}
+	default:
+		s.others[a] = targets
+	}
 }
 
 func (f *Fold) current(g *generation) bool {
@@ -88,10 +111,10 @@ func (f *Fold) current(g *generation) bool {
 }
 
 // group finds or makes the group of a series in a view.
-func (f *Fold) group(v *View, s *series) *group {
+func (f *Fold) group(v *View, s *series, a *attrSet) *group {
 	key := schemas.Key{Tenant: s.dev.Tenant, Values: make([]string, len(v.Dims))}
 	for i, d := range v.Dims {
-		key.Values[i] = dimension(d, s)
+		key.Values[i] = dimension(d, s, a)
 	}
 	var dev *device
 	if v.byDevice() {
@@ -100,7 +123,7 @@ func (f *Fold) group(v *View, s *series) *group {
 	return f.groupOf(v, key, dev)
 }
 
-func dimension(dim string, s *series) string {
+func dimension(dim string, s *series, a *attrSet) string {
 	switch dim {
 	case "device":
 		return s.dev.Device
@@ -109,11 +132,11 @@ func dimension(dim string, s *series) string {
 	case "metric":
 		return s.metric
 	}
-	return ""
+	return a.all().Get(strings.TrimPrefix(dim, attrDim))
 }
 
 func (f *Fold) groupOf(v *View, key schemas.Key, dev *device) *group {
-	k := groupKey{v.shape(), key.Tenant + "\x00" + strings.Join(key.Values, "\x00")}
+	k := groupKey{v.shape(), key.ID()}
 	g := f.groups[k]
 	if g == nil {
 		g = &group{view: v, key: key, dev: dev, state: f.viewState(v)}

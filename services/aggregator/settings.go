@@ -15,10 +15,15 @@ type View struct {
 	Spec    window.Spec
 	Sketch  sketch.Config
 	Counter bool
-	Uplink  schemas.Tier                          // how far its windows travel
-	Publish bool                                  // its final windows go out as JSON lines
-	Match   func(d *DeviceID, metric string) bool // nil: everything
+	Uplink  schemas.Tier // how far its windows travel
+	Publish bool         // its final windows go out as JSON lines
+	Attrs   []string     // keys of attributes that Match looks at
+	Match   Match        // nil: everything
 }
+
+// Match reports whether a view holds the records of a metric of a device that
+// come with some attributes.
+type Match func(d *DeviceID, metric string, attrs Attributes) bool
 
 // byDevice reports whether the key holds the device, so that the device's own
 // watermark closes the windows.
@@ -39,6 +44,9 @@ type Settings struct {
 	Views   []View // Views[0] is the default view: its classes are the ledger's
 	Sources window.Config
 	MaxPast int64
+	// MaxSets is how many sets of attributes a device may send of those that views
+	// look at; the records of further ones are counted under OverflowValue.
+	MaxSets int
 	ClassOf func(device string) string
 }
 
@@ -56,6 +64,7 @@ func DefaultSettings() *Settings {
 			{Name: "fleet", Dims: []string{"class", "metric"}, Spec: spec, Sketch: sketch.DefaultConfig(), Uplink: schemas.TierCenter},
 		},
 		MaxPast: 7 * 24 * 3600 * second,
+		MaxSets: 256,
 		ClassOf: func(string) string { return "default" },
 	}
 }

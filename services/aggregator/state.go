@@ -8,9 +8,10 @@ import (
 	"weir/services/internal/fold"
 )
 
-// stateVersion is the version of the checkpoint's payload. Another version is
-// not read: the journal behind it would then be folded from its start.
-const stateVersion = 1
+// stateVersion is the version of the checkpoint's payload: 2 has the attributes
+// of devices. 1 is read too; the journal behind any other one would be folded
+// from its start.
+const stateVersion = 2
 
 // Append appends the whole state, in the order in which it refers to itself:
 // documents, devices, groups, late totals.
@@ -64,8 +65,8 @@ func (f *Fold) appendTimes(b []byte) []byte {
 // Restore replaces the state by one that Append wrote.
 func (f *Fold) Restore(b []byte) error {
 	f.reset()
-	if len(b) == 0 || b[0] != stateVersion {
-		return fmt.Errorf("state of agent %s: version %v is not %d", f.agent, b[:min(1, len(b))], stateVersion)
+	if len(b) == 0 || b[0] == 0 || b[0] > stateVersion {
+		return fmt.Errorf("state of agent %s: version %v is not 1 to %d", f.agent, b[:min(1, len(b))], stateVersion)
 	}
 	r := &fold.StateReader{B: b[1:]}
 	f.readTimes(r)
@@ -74,7 +75,7 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	f.accounts.read(r)
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		f.readDevice(r)
+		f.readDevice(r, b[0])
 	}
 	r.Then(f.sources.Decode)
 	f.readViews(r)
@@ -114,6 +115,7 @@ func (f *Fold) readGenerations(r *fold.StateReader) error {
 		return r.Err
 	}
 	f.sources.Configure(f.newest().Sources)
+	f.attrs.look(f.generations)
 	return nil
 }
 

@@ -21,12 +21,12 @@ var errTooMany = questionError{errors.New("too many windows end at the same time
 
 // windowID names a window: one view key over one interval.
 type windowID struct {
-	view, tenant, values string
-	start, end           int64
+	view, tenant, key string
+	start, end        int64
 }
 
 func idOf(w *schemas.Window) windowID {
-	return windowID{view: w.View, tenant: w.Key.Tenant, values: strings.Join(w.Key.Values, "\x00"), start: w.Start, end: w.End}
+	return windowID{view: w.View, tenant: w.Key.Tenant, key: w.Key.ID(), start: w.Start, end: w.End}
 }
 
 // part is the newest revision of one part.
@@ -217,7 +217,7 @@ func sorted[V any](m map[windowID]V) []windowID {
 	}
 	slices.SortFunc(ids, func(a, b windowID) int {
 		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.start, b.start), strings.Compare(a.tenant, b.tenant),
-			strings.Compare(a.view, b.view), strings.Compare(a.values, b.values))
+			strings.Compare(a.view, b.view), strings.Compare(a.key, b.key))
 	})
 	return ids
 }

@@ -79,7 +79,7 @@ func TestFinal(t *testing.T) {
 		},
 	} {
 		s := newWindows(func(*schemas.Window) bool { return true }, 10)
-		id := windowID{view: "device", tenant: "a", values: "d\x00temp", end: end}
+		id := windowID{view: "device", tenant: "a", key: "a\x00d\x00temp", end: end}
 		for i, step := range steps {
 			written := new(schemas.CommitEncoder).Append(nil, &step.Commit)
 			read, err := new(schemas.CommitDecoder).Decode(written, schemas.WithLocal)

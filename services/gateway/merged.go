@@ -51,11 +51,7 @@ func windowKey(w *schemas.Window) string {
 	b.Grow(64)
 	b.WriteString(w.View)
 	b.WriteByte(0)
-	b.WriteString(w.Key.Tenant)
-	for _, v := range w.Key.Values {
-		b.WriteByte(0)
-		b.WriteString(v)
-	}
+	b.WriteString(w.Key.ID())
 	b.WriteByte(1)
 	writeInt(&b, w.Start)
 	writeInt(&b, w.End)

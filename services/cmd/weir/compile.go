@@ -23,6 +23,7 @@ func compileViews(document []byte) (*aggregator.Settings, error) {
 		Views:   aggregatorViews(p),
 		Sources: window.Config{Disorder: int64(p.Disorder), Idle: int64(p.Idle), Grace: int64(p.ReconnectGrace)},
 		MaxPast: int64(p.MaxPast),
+		MaxSets: p.Limits.SeriesPerDevice,
 		ClassOf: p.ClassOf,
 	}, nil
 }
@@ -109,20 +110,18 @@ func aggregatorView(p *schemas.Policy, v *schemas.View) aggregator.View {
 		Counter: v.Kind == schemas.Counter, Uplink: v.Uplink.Tier(), Publish: v.Publish,
 	}
 	if m := v.Match; !m.IsZero() {
-		c.Match = func(d *aggregator.DeviceID, metric string) bool {
-			return m.Holds(d.Tenant, d.Class, d.Device, metric, noAttribute)
+		c.Attrs = slices.Sorted(maps.Keys(m.Attrs))
+		c.Match = func(d *aggregator.DeviceID, metric string, attrs aggregator.Attributes) bool {
+			return m.Holds(d.Tenant, d.Class, d.Device, metric, attrs.Get)
 		}
 	}
 	return c
 }
 
-// noAttribute stands for attributes, which offered keeps out of views.
-func noAttribute(string) string { return "" }
-
 // within narrows a match to the devices of some owners.
-func within(p *schemas.Policy, owners map[owner]bool, match func(*aggregator.DeviceID, string) bool) func(*aggregator.DeviceID, string) bool {
-	return func(d *aggregator.DeviceID, metric string) bool {
-		return owners[ownerOf(p, d.Tenant, d.Class)] && (match == nil || match(d, metric))
+func within(p *schemas.Policy, owners map[owner]bool, match aggregator.Match) aggregator.Match {
+	return func(d *aggregator.DeviceID, metric string, attrs aggregator.Attributes) bool {
+		return owners[ownerOf(p, d.Tenant, d.Class)] && (match == nil || match(d, metric, attrs))
 	}
 }
 

@@ -51,7 +51,8 @@ func TestDefaultsAgree(t *testing.T) {
 
 func TestViewsOfTenantsAndClasses(t *testing.T) {
 	const document = `{
-		"views": [{"name":"device","size":"1s","allowed_lateness":"2s"}, {"name":"hot","match":{"metric":"temp*"},"group_by":["metric"]}],
+		"views": [{"name":"device","size":"1s","allowed_lateness":"2s"}, {"name":"hot","match":{"metric":"temp*"},"group_by":["metric"]},
+			{"name":"at","match":{"attrs":{"site":"x"}},"group_by":["attrs.floor"]}],
 		"tenants": {"slow": {"views":[{"name":"device","size":"5s"}]}, "plain": {"limits":{"depth":3}}},
 		"classes": {"pump": {"views":[{"name":"fleet","size":"20s"}]}},
 		"device_classes": [{"match":"pump-*","class":"pump"}]
@@ -63,18 +64,20 @@ func TestViewsOfTenantsAndClasses(t *testing.T) {
 	if class := s.ClassOf("pump-3"); class != "pump" {
 		t.Errorf("class %q", class)
 	}
-	for _, c := range []struct{ tenant, device, metric, want string }{
-		{"any", "d", "temp", "device 1s, fleet 10s, hot 10s"},
-		{"any", "d", "hum", "device 1s, fleet 10s"},
-		{"plain", "d", "temp", "device 1s, fleet 10s, hot 10s"},
-		{"slow", "d", "temp", "device 5s, fleet 10s, hot 10s"},
-		{"any", "pump-1", "hum", "device 1s, fleet 20s"},
-		{"slow", "pump-1", "hum", "device 5s, fleet 20s"},
+	for _, c := range []struct{ tenant, device, metric, site, want string }{
+		{"any", "d", "temp", "", "device 1s, fleet 10s, hot 10s"},
+		{"any", "d", "hum", "y", "device 1s, fleet 10s"},
+		{"any", "d", "hum", "x", "device 1s, fleet 10s, at 10s"},
+		{"plain", "d", "temp", "", "device 1s, fleet 10s, hot 10s"},
+		{"slow", "d", "temp", "", "device 5s, fleet 10s, hot 10s"},
+		{"any", "pump-1", "hum", "", "device 1s, fleet 20s"},
+		{"slow", "pump-1", "hum", "", "device 5s, fleet 20s"},
+		{"slow", "pump-1", "hum", "x", "device 5s, fleet 20s, at 10s"},
 	} {
 		id := &aggregator.DeviceID{Tenant: c.tenant, Device: c.device, Class: s.ClassOf(c.device)}
 		var got []string
 		for _, v := range s.Views {
-			if v.Match == nil || v.Match(id, c.metric) {
+			if v.Match == nil || v.Match(id, c.metric, aggregator.Attributes{{Key: "site", Value: c.site}}) {
 				got = append(got, v.Name+" "+time.Duration(v.Spec.Size).String())
 			}
 		}
@@ -134,8 +137,6 @@ func TestCheckPolicyNamesTheField(t *testing.T) {
 	for document, field := range map[string]string{
 		`{"views":[{"name":"device","size":"0s"}]}`:                                                                           "views",
 		`{"limits":{"depth":-1}}`:                                                                                             "limits.depth",
-		`{"views":[{"name":"x","group_by":["attrs.site"]}]}`:                                                                  `views["x"].group_by`,
-		`{"views":[{"name":"x","group_by":["metric"],"match":{"attrs":{"a":"b"}}}]}`:                                          `views["x"].match.attrs`,
 		`{"views":[{"name":"x","group_by":["metric"],"uplink":"none","publish":true}]}`:                                       `views["x"].publish`,
 		`{"tenants":{"t":{"views":[{"name":"fleet","uplink":"region"}]}}}`:                                                    `tenants.t.views["fleet"].uplink: region`,
 		`{"classes":{"c":{"views":[{"name":"device","publish":true}]}}}`:                                                      `classes.c.views["device"].publish: true`,

@@ -159,15 +159,6 @@ func (r *refusals) err() error {
 
 // view refuses what no view can have.
 func (r *refusals) view(v fixed) {
-	const attributes = "attributes are not offered in views yet: leave it out"
-	if len(v.Match.Attrs) > 0 {
-		r.add(v.path+".match.attrs", len(v.Match.Attrs), attributes)
-	}
-	for _, dim := range v.GroupBy {
-		if strings.HasPrefix(dim, "attrs.") {
-			r.add(v.path+".group_by", dim, attributes)
-		}
-	}
 	if v.Publish && v.Uplink == schemas.UplinkNone {
 		r.add(v.path+".publish", v.Publish, "with the uplink none no gateway has windows to publish: want the uplink region or center")
 	}
