@@ -23,7 +23,7 @@ func fleetReadings(readings, devices, metrics int, value func(metric int, u floa
 		at := t0 + int64(i)*2e6 + rnd.Int64N(50)*1e6
 		all[i] = Reading{Boot: "a1", Seq: uint64(100_000 + i/devices), Numbered: true, EventTime: at, IngestTime: t0 + int64(i)*2e6 + 60e6}
 		for m := range metrics {
-			all[i].Values = append(all[i].Values, Value{fmt.Sprintf("metric_%d", m), value(m, rnd.Float64())})
+			all[i].Values = append(all[i].Values, Value{Metric: fmt.Sprintf("metric_%d", m), Value: value(m, rnd.Float64())})
 		}
 	}
 	return all

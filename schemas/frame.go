@@ -36,6 +36,13 @@ type Frame struct {
 	Value  []float64
 
 	Packets []PacketOf // readings that need MQTT's repeat filter, by reading
+
+	// What only OTLP brings.
+	Kinds    []RecordKind // one per record; empty where all are samples
+	Starts   []int64      // one per record of a cumulative kind
+	Sketches [][]byte     // one per record of a histogram kind
+	Requests []RequestOf  // where another request begins, by reading
+	Traces   []TraceOf    // readings that belong to a trace, by reading
 }
 
 // Tick is the agent's time. It never steps and never goes back.
@@ -65,6 +72,7 @@ type Flow struct {
 
 // Source is a device's boot with its attributes, as one frame's readings share it.
 type Source struct {
+	Signal               Signal // empty: metrics
 	Tenant, Device, Boot uint32 // indices into Strings
 	Numbered             bool
 	Attrs                []uint32 // key, value, key, value …: indices into Strings, sorted by key
@@ -80,6 +88,19 @@ type Number struct {
 type PacketOf struct {
 	Reading uint32
 	Packet
+}
+
+// RequestOf is where the reading at an index, and those after it up to the next
+// row, are in an OTLP request.
+type RequestOf struct {
+	Reading uint32
+	Request // of the first reading; the next one is at At+1
+}
+
+// TraceOf is the trace of one reading of the frame.
+type TraceOf struct {
+	Reading uint32
+	TraceID
 }
 
 // Readings is the number of readings in the frame.
@@ -107,5 +128,6 @@ func (f *Frame) Reset() {
 		Flow: f.Flow[:0], Strings: f.Strings[:0], Sources: f.Sources[:0], Refused: f.Refused[:0],
 		From: f.From[:0], Seq: f.Seq[:0], EventTime: f.EventTime[:0], IngestTime: f.IngestTime[:0],
 		Values: f.Values[:0], Metric: f.Metric[:0], Value: f.Value[:0], Packets: f.Packets[:0],
+		Kinds: f.Kinds[:0], Starts: f.Starts[:0], Sketches: f.Sketches[:0], Requests: f.Requests[:0], Traces: f.Traces[:0],
 	}
 }

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,8 @@ type FrameBuilder struct {
 	sources map[string]*interned
 	held    int // bytes of both maps, about
 	key     []byte
-	flow    int // row of the newest AddFlow
+	flow    int     // row of the newest AddFlow
+	request Request // that the next reading is of, if it is of the same as the newest
 	size    int
 }
 
@@ -47,7 +49,7 @@ func (b *FrameBuilder) Empty() bool {
 func (b *FrameBuilder) Reset() {
 	b.frame.Reset()
 	b.number++
-	b.flow, b.size = 0, 0
+	b.flow, b.size, b.request = 0, 0, Request{}
 	if b.held > maxHeld {
 		b.strings, b.sources, b.held = nil, nil, 0
 	}
@@ -60,6 +62,13 @@ func (b *FrameBuilder) Add(tenant, device string, r *Reading) {
 		f.Packets = append(f.Packets, PacketOf{Reading: uint32(len(f.From)), Packet: r.Packet})
 		b.size += 8
 	}
+	if r.Request != (Request{}) || b.request != (Request{}) {
+		b.asked(r.Request)
+	}
+	if r.Trace != (TraceID{}) {
+		f.Traces = append(f.Traces, TraceOf{uint32(len(f.From)), r.Trace})
+		b.size += 26
+	}
 	f.From = append(f.From, b.source(tenant, device, r))
 	f.Seq = append(f.Seq, r.Seq*bit(r.Numbered))
 	f.EventTime = append(f.EventTime, r.EventTime)
@@ -68,8 +77,41 @@ func (b *FrameBuilder) Add(tenant, device string, r *Reading) {
 	for i := range r.Values {
 		f.Metric = append(f.Metric, b.metric(r.Values[i].Metric, len(r.Values)))
 		f.Value = append(f.Value, r.Values[i].Value)
+		if r.Values[i].Kind != SampleRecord || len(f.Kinds) > 0 {
+			b.kind(&r.Values[i])
+		}
 	}
 	b.size += 14 + 10*len(r.Values)
+}
+
+// asked notes which request the next reading is of, unless it follows from the
+// one before.
+func (b *FrameBuilder) asked(r Request) {
+	if r != b.request {
+		b.frame.Requests = append(b.frame.Requests, RequestOf{uint32(len(b.frame.From)), r})
+		b.size += 14
+	}
+	if b.request = r; r != (Request{}) {
+		b.request.At++
+	}
+}
+
+// kind notes what the newest record is. All before it were samples where none is
+// noted yet.
+func (b *FrameBuilder) kind(v *Value) {
+	f := &b.frame
+	for len(f.Kinds) < len(f.Value)-1 {
+		f.Kinds = append(f.Kinds, SampleRecord)
+	}
+	f.Kinds = append(f.Kinds, v.Kind)
+	if v.Kind.Cumulative() {
+		f.Starts = append(f.Starts, v.Start)
+	}
+	if v.Kind.Histogram() {
+		f.Sketches = append(f.Sketches, slices.Clone(v.Sketch))
+		b.size += 3 + len(v.Sketch)
+	}
+	b.size += 14
 }
 
 // AddRefused remembers the number of a reading that was refused, so that the
@@ -154,6 +196,7 @@ func (b *FrameBuilder) source(tenant, device string, r *Reading) uint32 {
 		f.Sources = append(f.Sources, Source{})
 	}
 	s := &f.Sources[e.index]
+	s.Signal = r.Signal.other()
 	s.Tenant, s.Device, s.Boot, s.Numbered = b.string(tenant), b.string(device), b.string(r.Boot), r.Numbered
 	if s.Attrs = s.Attrs[:0]; len(r.Attrs) == 0 {
 		s.Attrs = nil
@@ -167,7 +210,7 @@ func (b *FrameBuilder) source(tenant, device string, r *Reading) uint32 {
 
 // appendSource appends what tells sources apart.
 func appendSource(k []byte, tenant, device string, r *Reading) []byte {
-	k = append(k, byte(bit(r.Numbered)))
+	k = append(k, byte(bit(r.Numbered))|r.Signal.code()<<1)
 	k = appendString(appendString(appendString(k, tenant), device), r.Boot)
 	for _, a := range r.Attrs {
 		k = appendString(appendString(k, a.Key), a.Value)

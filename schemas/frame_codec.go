@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// A frame as bytes, version 1:
+// A frame as bytes, version 2; without columns beyond 13 it is written as version 1:
 //
-//	byte     1            the version
+//	byte     1 or 2       the version
 //	msgpack  [ agent, n, arrived_before, flags,
 //	           [time, wall, error, quality],             the agent's time; empty where nobody knows it
 //	           [revision, from, document],               empty unless flags & 4
@@ -34,6 +34,12 @@ import (
 //	11 scaled   records of a metric with a unit × zigzag n for the value n/unit
 //	12 wide     records of other metrics × float32 or float64, little endian
 //	13 packets  n × (uvarint reading, uvarint id<<1|dup, uint32 hash little endian)
+//	14 signals  cycle over sources: uvarint 0 metrics, 1 traces, 2 logs; left out: all are metrics
+//	15 kinds    to the end × (uvarint records, byte kind); left out: all are samples
+//	16 starts   records of a cumulative kind × zigzag, delta to the one before in ns, first to 0
+//	17 sketches records of a histogram kind × (uvarint length, bytes)
+//	18 requests to the end × (uvarint reading, uint64 hash little endian, uvarint index)
+//	19 traces   to the end × (uvarint reading, 16 bytes trace, 8 bytes span)
 //
 // A cycle begins again where it ends: a column that repeats itself is written once.
 // Scales: 0, or none, float64; 9 float32; else the unit is 1: 1, 2: 10, 3: 100, 4: 1e3,
@@ -52,6 +58,12 @@ const (
 	colScaled
 	colWide
 	colPackets
+	colSignals
+	colKinds
+	colStarts
+	colSketches
+	colRequests
+	colTraces
 	colEnd
 )
 
@@ -89,7 +101,7 @@ func (e *FrameEncoder) Append(b []byte, f *Frame) []byte {
 
 func (e *FrameEncoder) header(f *Frame, ends *[colEnd]int) {
 	w := e.head
-	w.reset(FrameVersion)
+	w.reset(f.version())
 	w.array(14)
 	w.str(f.Agent)
 	w.uint(f.N)
@@ -200,6 +212,8 @@ func (e *FrameEncoder) column(id int, f *Frame) {
 			e.body = binary.AppendUvarint(e.body, uint64(p.ID)<<1|bit(p.Dup))
 			e.body = binary.LittleEndian.AppendUint32(e.body, p.Hash)
 		}
+	default:
+		e.otlp(id, f)
 	}
 }
 

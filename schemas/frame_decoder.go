@@ -167,6 +167,12 @@ func (d *FrameDecoder) decodeBody(body []byte, f *Frame, n *frameCounts) error {
 		{"scaled", decodeScaled, colScaled, n.records},
 		{"wide", decodeWide, colWide, n.records},
 		{"packets", decodePackets, colPackets, n.packets},
+		{"signals", decodeSignals, colSignals, n.sources},
+		{"kinds", decodeKinds, colKinds, n.records},
+		{"starts", decodeStarts, colStarts, n.records},
+		{"sketches", decodeSketches, colSketches, n.records},
+		{"requests", decodeRequests, colRequests, n.readings},
+		{"traces", decodeTraces, colTraces, n.readings},
 	} {
 		if err := step.decode(d, cols[step.col], f, step.n); err != nil {
 			return fmt.Errorf("decode column %s: %w", step.name, err)
@@ -221,7 +227,7 @@ func decodeSources(_ *FrameDecoder, col []byte, f *Frame, n int) error {
 
 // decode reads a source over an older one and keeps the memory of its attributes.
 func (s *Source) decode(r *reader, strings int) {
-	s.Tenant, s.Device = uint32(r.index(strings)), uint32(r.index(strings))
+	s.Signal, s.Tenant, s.Device = "", uint32(r.index(strings)), uint32(r.index(strings))
 	boot := r.uvarint()
 	if boot>>1 >= uint64(strings) {
 		r.fail(errLimit)

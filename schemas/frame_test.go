@@ -38,19 +38,43 @@ func TestFrameHoldsReadings(t *testing.T) {
 
 // unpack is what a fold does with a frame.
 func unpack(f *Frame) (out []sent) {
-	record := 0
+	record, starts, sketches := 0, f.Starts, f.Sketches
+	var request Request
 	for i, from := range f.From {
 		src := f.Sources[from]
 		r := &Reading{
-			Boot: f.Strings[src.Boot], Seq: f.Seq[i], Numbered: src.Numbered,
+			Signal: src.Signal, Boot: f.Strings[src.Boot], Seq: f.Seq[i], Numbered: src.Numbered,
 			EventTime: f.EventTime[i], IngestTime: f.IngestTime[i],
 		}
 		for k := 0; k < len(src.Attrs); k += 2 {
 			r.Attrs = append(r.Attrs, Attr{f.Strings[src.Attrs[k]], f.Strings[src.Attrs[k+1]]})
 		}
 		for range f.Values[i] {
-			r.Values = append(r.Values, Value{f.Strings[f.Metric[record]], f.Value[record]})
+			v := Value{Metric: f.Strings[f.Metric[record]], Value: f.Value[record]}
+			if len(f.Kinds) > 0 {
+				v.Kind = f.Kinds[record]
+			}
+			if v.Kind.Cumulative() {
+				v.Start, starts = starts[0], starts[1:]
+			}
+			if v.Kind.Histogram() {
+				v.Sketch, sketches = sketches[0], sketches[1:]
+			}
+			r.Values = append(r.Values, v)
 			record++
+		}
+		for _, q := range f.Requests {
+			if int(q.Reading) == i {
+				request = q.Request
+			}
+		}
+		if r.Request = request; request != (Request{}) {
+			request.At++
+		}
+		for _, t := range f.Traces {
+			if int(t.Reading) == i {
+				r.Trace = t.TraceID
+			}
 		}
 		for _, p := range f.Packets {
 			if int(p.Reading) == i {
@@ -125,7 +149,7 @@ func TestFrameBuilderCopies(t *testing.T) {
 	text := []byte("acme pump a1 site x temp")
 	part := func(from, to int) string { return alias(text[from:to]) }
 	var b FrameBuilder
-	b.Add(part(0, 4), part(5, 9), &Reading{Boot: part(10, 12), Attrs: []Attr{{part(13, 17), part(18, 19)}}, Values: []Value{{part(20, 24), 1}}})
+	b.Add(part(0, 4), part(5, 9), &Reading{Boot: part(10, 12), Attrs: []Attr{{part(13, 17), part(18, 19)}}, Values: []Value{{Metric: part(20, 24), Value: 1}}})
 	b.AddFlow(part(0, 4), Metrics, "", "", 1)
 	clear(text)
 	wantEqual(t, "strings", b.Frame().Strings, []string{"acme", "pump", "a1", "site", "x", "temp"})
@@ -155,8 +179,8 @@ func TestFrameBuilderSize(t *testing.T) {
 
 func TestFrameAccounts(t *testing.T) {
 	f := sampleFrame()
-	if f.Readings() != 7 || f.Records() != 19 || f.Arrived() != 20 {
-		t.Errorf("%d readings, %d records, %d arrived, want 7, 19, 20", f.Readings(), f.Records(), f.Arrived())
+	if f.Readings() != 9 || f.Records() != 22 || f.Arrived() != 23 {
+		t.Errorf("%d readings, %d records, %d arrived, want 9, 22, 23", f.Readings(), f.Records(), f.Arrived())
 	}
 	var b FrameBuilder
 	if !b.Empty() {

@@ -3,6 +3,7 @@ package schemas
 // Reading is one message's worth at one event time from one device: its metrics
 // share its boot and number. It is what decoders make and frames carry.
 type Reading struct {
+	Signal     Signal // empty: metrics
 	Boot       string
 	Seq        uint64
 	Numbered   bool  // Seq is the device's number
@@ -11,7 +12,9 @@ type Reading struct {
 	Attrs      []Attr
 	Values     []Value
 
-	Packet Packet // MQTT QoS 1 without a number: what the fold needs to tell a repeat
+	Packet  Packet  // MQTT QoS 1 without a number: what the fold needs to tell a repeat
+	Request Request // OTLP: likewise
+	Trace   TraceID // that the reading belongs to
 }
 
 // Attr is one attribute of a reading. Attributes are sorted by key.
@@ -21,6 +24,42 @@ type Attr struct{ Key, Value string }
 type Value struct {
 	Metric string
 	Value  float64
+	Kind   RecordKind
+	Start  int64  // of a cumulative kind: since when it adds up; 0: unknown
+	Sketch []byte // of a histogram: what was observed, pkg/sketch bytes; Value is its sum
+}
+
+// RecordKind says what the value of a record is.
+type RecordKind uint8
+
+// The kinds of records. Sums that go up and down, and increases since the last
+// report, are samples.
+const (
+	SampleRecord     RecordKind = iota
+	TotalRecord                 // a sum since Start that only goes up: what counts is its increase
+	HistogramRecord             // a distribution since the last report
+	HistogramsRecord            // a distribution since Start: what counts is its increase
+	recordKinds                 // how many there are
+)
+
+// Cumulative reports whether the value adds up since a start.
+func (k RecordKind) Cumulative() bool { return k == TotalRecord || k == HistogramsRecord }
+
+// Histogram reports whether the record has a distribution.
+func (k RecordKind) Histogram() bool { return k == HistogramRecord || k == HistogramsRecord }
+
+// Request identifies an OTLP export request and a reading's place in it: who
+// sends a request again after a lost answer sends the same bytes. The zero
+// Request says that there is none.
+type Request struct {
+	Hash uint64 // of its bytes
+	At   uint32 // index of the reading in it
+}
+
+// TraceID is a W3C trace with one span in it. Zero: none.
+type TraceID struct {
+	Trace [16]byte
+	Span  [8]byte
 }
 
 // Packet identifies an MQTT QoS 1 publish for readings that have no number. A

@@ -60,6 +60,31 @@ const (
 	Logs    Signal = "logs"
 )
 
+// signals are the signals by code. Metrics, which most records are, are empty.
+var signals = [...]Signal{"", Traces, Logs}
+
+// code is the signal's place in signals.
+func (s Signal) code() byte {
+	switch s {
+	case Traces:
+		return 1
+	case Logs:
+		return 2
+	}
+	return 0
+}
+
+// other is the signal, empty for metrics.
+func (s Signal) other() Signal { return signals[s.code()] }
+
+// OrMetrics is the signal of a source, for which empty says metrics.
+func (s Signal) OrMetrics() Signal {
+	if s == "" {
+		return Metrics
+	}
+	return s
+}
+
 // Stage names the part of Weir where something was discarded.
 type Stage string
 

@@ -19,16 +19,23 @@ func sampleFrame() *Frame {
 		r := &Reading{
 			Boot: "a1", Seq: uint64(17 + i/2), Numbered: true,
 			EventTime: t0 + int64(i)*250e6, IngestTime: t0 + int64(i)*250e6 + 12e6,
-			Values: []Value{{"temp", 21.5 + float64(i)/10}, {"pressure", 1013.25}, {"ratio", math.Pi * float64(i)}},
+			Values: []Value{{Metric: "temp", Value: 21.5 + float64(i)/10}, {Metric: "pressure", Value: 1013.25}, {Metric: "ratio", Value: math.Pi * float64(i)}},
 		}
 		if i%2 == 1 {
 			r.Attrs = []Attr{{"floor", "2"}, {"site", "x"}}
 		}
 		b.Add("acme", []string{"pump-1", "pump-2"}[i%2], r)
 	}
-	b.Add("acme", "old", &Reading{EventTime: t0, IngestTime: t0, Values: []Value{{"up", 1}}, Packet: Packet{ID: 7, Hash: 0xfeedbeef, Dup: true}})
+	b.Add("acme", "old", &Reading{EventTime: t0, IngestTime: t0, Values: []Value{{Metric: "up", Value: 1}}, Packet: Packet{ID: 7, Hash: 0xfeedbeef, Dup: true}})
 	b.AddRefused("acme", "pump-1", &Reading{Boot: "a1", Seq: 20, Numbered: true})
-	b.AddFlow("acme", Metrics, "", "", 20)
+	trace := TraceID{[16]byte{0x4b, 15: 0x36}, [8]byte{1, 7: 8}}
+	b.Add("acme", "shop", &Reading{Signal: Traces, EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 3}, Trace: trace, Values: []Value{{Metric: "span_duration", Value: 0.25}}})
+	b.Add("acme", "shop", &Reading{EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 4}, Values: []Value{
+		{Metric: "orders", Value: 17, Kind: TotalRecord, Start: t0 - 60e9},
+		{Metric: "size", Value: 40, Kind: HistogramsRecord, Start: t0 - 60e9, Sketch: []byte{1, 2, 3}},
+	}})
+	b.AddFlow("acme", Metrics, "", "", 22)
+	b.AddFlow("acme", Traces, "", "", 1)
 	b.AddFlow("acme", Metrics, Rejected, Future, 1)
 	f := b.Frame()
 	f.Agent, f.N, f.ArrivedBefore, f.Resumed, f.HasTick = "agent-1", 42, 9000, true, true
@@ -114,9 +121,32 @@ func readings() *rapid.Generator[*Reading] {
 		}
 		slices.SortFunc(r.Attrs, func(a, b Attr) int { return strings.Compare(a.Key, b.Key) })
 		for range rapid.IntRange(0, 4).Draw(t, "values") {
-			r.Values = append(r.Values, Value{rapid.SampledFrom([]string{"temp", "hum", "x"}).Draw(t, "metric"), numbers().Draw(t, "value")})
+			r.Values = append(r.Values, values().Draw(t, "value"))
+		}
+		if rapid.IntRange(0, 3).Draw(t, "otlp") == 0 {
+			r.Signal = rapid.SampledFrom([]Signal{"", Traces, Logs}).Draw(t, "signal")
+			r.Request = Request{rapid.Uint64Range(0, 2).Draw(t, "request"), rapid.Uint32Range(0, 3).Draw(t, "at")}
+			copy(r.Trace.Trace[:], rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, "trace"))
 		}
 		return r
+	})
+}
+
+// values are mostly samples.
+func values() *rapid.Generator[Value] {
+	return rapid.Custom(func(t *rapid.T) Value {
+		v := Value{Metric: rapid.SampledFrom([]string{"temp", "hum", "x"}).Draw(t, "metric"), Value: numbers().Draw(t, "number")}
+		if rapid.IntRange(0, 4).Draw(t, "sample") < 4 {
+			return v
+		}
+		v.Kind = RecordKind(rapid.Uint8Max(uint8(recordKinds)-1).Draw(t, "kind"))
+		if v.Kind.Cumulative() {
+			v.Start = times().Draw(t, "start")
+		}
+		if v.Kind.Histogram() {
+			v.Sketch = rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "sketch")
+		}
+		return v
 	})
 }
 

@@ -8,7 +8,8 @@ import "fmt"
 const (
 	// FrameVersion history:
 	//   1: 2026-11-21 msgpack head, columns by id behind it, values scaled by metric.
-	FrameVersion = 1
+	//   2: 2026-11-22 columns of what OTLP brings; a frame without them is still written as 1.
+	FrameVersion = 2
 	// CommitVersion history:
 	//   1: 2026-11-21 msgpack head, rows of windows and early values behind it.
 	CommitVersion = 1

@@ -1,0 +1,155 @@
+package schemas
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// This file has the columns of a frame that only OTLP fills.
+
+// version is the least version that holds the frame.
+func (f *Frame) version() byte {
+	if len(f.Kinds)+len(f.Requests)+len(f.Traces) > 0 || f.mixed() {
+		return 2
+	}
+	return 1
+}
+
+// mixed reports whether not all sources are of metrics.
+func (f *Frame) mixed() bool {
+	for i := range f.Sources {
+		if f.Sources[i].Signal != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *FrameEncoder) otlp(id int, f *Frame) {
+	switch id {
+	case colSignals:
+		e.signals(f)
+	case colKinds:
+		e.kinds(f.Kinds)
+	case colStarts:
+		last := int64(0)
+		for _, start := range f.Starts {
+			e.body = binary.AppendVarint(e.body, start-last)
+			last = start
+		}
+	case colSketches:
+		for _, s := range f.Sketches {
+			e.body = appendBytes(e.body, s)
+		}
+	case colRequests:
+		for _, r := range f.Requests {
+			e.body = binary.AppendUvarint(e.body, uint64(r.Reading))
+			e.body = binary.LittleEndian.AppendUint64(e.body, r.Hash)
+			e.body = binary.AppendUvarint(e.body, uint64(r.At))
+		}
+	case colTraces:
+		for _, t := range f.Traces {
+			e.body = binary.AppendUvarint(e.body, uint64(t.Reading))
+			e.body = append(append(e.body, t.Trace[:]...), t.Span[:]...)
+		}
+	}
+}
+
+func (e *FrameEncoder) signals(f *Frame) {
+	if !f.mixed() {
+		return
+	}
+	codes := make([]uint32, len(f.Sources))
+	for i := range f.Sources {
+		codes[i] = uint32(f.Sources[i].Signal.code())
+	}
+	e.body = appendCycle(e.body, codes, 1)
+}
+
+func (e *FrameEncoder) kinds(kinds []RecordKind) {
+	for len(kinds) > 0 {
+		n := slices.IndexFunc(kinds, func(k RecordKind) bool { return k != kinds[0] })
+		if n < 0 {
+			n = len(kinds)
+		}
+		e.body = append(binary.AppendUvarint(e.body, uint64(n)), byte(kinds[0]))
+		kinds = kinds[n:]
+	}
+}
+
+func decodeSignals(_ *FrameDecoder, col []byte, f *Frame, n int) error {
+	if len(col) == 0 {
+		return nil
+	}
+	codes, err := decodeCycle(col, nil, n, len(signals))
+	for i, c := range codes {
+		f.Sources[i].Signal = signals[c]
+	}
+	return err
+}
+
+func decodeKinds(_ *FrameDecoder, col []byte, f *Frame, n int) error {
+	r := reader{b: col}
+	for r.left() > 0 {
+		count, kind := r.uvarint(), r.byte()
+		if kind >= byte(recordKinds) || count > uint64(n-len(f.Kinds)) {
+			return fmt.Errorf("%d more records of kind %d: %w", count, kind, errLimit)
+		}
+		for ; count > 0; count-- {
+			f.Kinds = append(f.Kinds, RecordKind(kind))
+		}
+	}
+	if r.err == nil && len(f.Kinds) != n && len(f.Kinds) != 0 {
+		return fmt.Errorf("%d kinds for %d records", len(f.Kinds), n)
+	}
+	return r.err
+}
+
+func decodeStarts(_ *FrameDecoder, col []byte, f *Frame, _ int) error {
+	r := reader{b: col}
+	last := int64(0)
+	for _, k := range f.Kinds {
+		if k.Cumulative() {
+			last += r.varint()
+			f.Starts = append(f.Starts, last)
+		}
+	}
+	return r.rest()
+}
+
+func decodeSketches(_ *FrameDecoder, col []byte, f *Frame, _ int) error {
+	r := reader{b: col}
+	for _, k := range f.Kinds {
+		if k.Histogram() {
+			f.Sketches = append(f.Sketches, r.bytes())
+		}
+	}
+	return r.rest()
+}
+
+func decodeRequests(_ *FrameDecoder, col []byte, f *Frame, n int) error {
+	r := reader{b: col}
+	for r.left() > 0 {
+		q := RequestOf{Reading: uint32(r.index(n)), Request: Request{Hash: r.uint64(), At: uint32(r.index(1 << 32))}}
+		if r.err == nil && len(f.Requests) > 0 && q.Reading <= f.Requests[len(f.Requests)-1].Reading {
+			return fmt.Errorf("request of reading %d: %w", q.Reading, errLimit)
+		}
+		f.Requests = append(f.Requests, q)
+	}
+	return r.err
+}
+
+func decodeTraces(_ *FrameDecoder, col []byte, f *Frame, n int) error {
+	r := reader{b: col}
+	for r.left() > 0 {
+		t := TraceOf{Reading: uint32(r.index(n))}
+		copy(t.Trace[:], r.take(len(t.Trace)))
+		copy(t.Span[:], r.take(len(t.Span)))
+		if r.err == nil && len(f.Traces) > 0 && t.Reading <= f.Traces[len(f.Traces)-1].Reading {
+			return fmt.Errorf("trace of reading %d: %w", t.Reading, errLimit)
+		}
+		f.Traces = append(f.Traces, t)
+	}
+	return r.err
+}
