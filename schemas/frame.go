@@ -72,7 +72,6 @@ type Flow struct {
 
 // Source is a device's boot with its attributes, as one frame's readings share it.
 type Source struct {
-	Signal               Signal // empty: metrics
 	Tenant, Device, Boot uint32 // indices into Strings
 	Numbered             bool
 	Attrs                []uint32 // key, value, key, value …: indices into Strings, sorted by key

@@ -196,7 +196,6 @@ func (b *FrameBuilder) source(tenant, device string, r *Reading) uint32 {
 		f.Sources = append(f.Sources, Source{})
 	}
 	s := &f.Sources[e.index]
-	s.Signal = r.Signal.other()
 	s.Tenant, s.Device, s.Boot, s.Numbered = b.string(tenant), b.string(device), b.string(r.Boot), r.Numbered
 	if s.Attrs = s.Attrs[:0]; len(r.Attrs) == 0 {
 		s.Attrs = nil
@@ -210,7 +209,7 @@ func (b *FrameBuilder) source(tenant, device string, r *Reading) uint32 {
 
 // appendSource appends what tells sources apart.
 func appendSource(k []byte, tenant, device string, r *Reading) []byte {
-	k = append(k, byte(bit(r.Numbered))|r.Signal.code()<<1)
+	k = append(k, byte(bit(r.Numbered)))
 	k = appendString(appendString(appendString(k, tenant), device), r.Boot)
 	for _, a := range r.Attrs {
 		k = appendString(appendString(k, a.Key), a.Value)

@@ -34,12 +34,11 @@ import (
 //	11 scaled   records of a metric with a unit × zigzag n for the value n/unit
 //	12 wide     records of other metrics × float32 or float64, little endian
 //	13 packets  n × (uvarint reading, uvarint id<<1|dup, uint32 hash little endian)
-//	14 signals  cycle over sources: uvarint 0 metrics, 1 traces, 2 logs; left out: all are metrics
-//	15 kinds    to the end × (uvarint records, byte kind); left out: all are samples
-//	16 starts   records of a cumulative kind × zigzag, delta to the one before in ns, first to 0
-//	17 sketches records of a histogram kind × (uvarint length, bytes)
-//	18 requests to the end × (uvarint reading, uint64 hash little endian, uvarint index)
-//	19 traces   to the end × (uvarint reading, 16 bytes trace, 8 bytes span)
+//	14 kinds    to the end × (uvarint records, byte kind); left out: all are samples
+//	15 starts   records of a cumulative kind × zigzag, delta to the one before in ns, first to 0
+//	16 sketches records of a histogram kind × (uvarint length, bytes)
+//	17 requests to the end × (uvarint reading, uint64 hash little endian, uvarint index)
+//	18 traces   to the end × (uvarint reading, 16 bytes trace, 8 bytes span)
 //
 // A cycle begins again where it ends: a column that repeats itself is written once.
 // Scales: 0, or none, float64; 9 float32; else the unit is 1: 1, 2: 10, 3: 100, 4: 1e3,
@@ -58,7 +57,6 @@ const (
 	colScaled
 	colWide
 	colPackets
-	colSignals
 	colKinds
 	colStarts
 	colSketches

@@ -167,7 +167,6 @@ func (d *FrameDecoder) decodeBody(body []byte, f *Frame, n *frameCounts) error {
 		{"scaled", decodeScaled, colScaled, n.records},
 		{"wide", decodeWide, colWide, n.records},
 		{"packets", decodePackets, colPackets, n.packets},
-		{"signals", decodeSignals, colSignals, n.sources},
 		{"kinds", decodeKinds, colKinds, n.records},
 		{"starts", decodeStarts, colStarts, n.records},
 		{"sketches", decodeSketches, colSketches, n.records},
@@ -227,7 +226,7 @@ func decodeSources(_ *FrameDecoder, col []byte, f *Frame, n int) error {
 
 // decode reads a source over an older one and keeps the memory of its attributes.
 func (s *Source) decode(r *reader, strings int) {
-	s.Signal, s.Tenant, s.Device = "", uint32(r.index(strings)), uint32(r.index(strings))
+	s.Tenant, s.Device = uint32(r.index(strings)), uint32(r.index(strings))
 	boot := r.uvarint()
 	if boot>>1 >= uint64(strings) {
 		r.fail(errLimit)

@@ -10,26 +10,14 @@ import (
 
 // version is the least version that holds the frame.
 func (f *Frame) version() byte {
-	if len(f.Kinds)+len(f.Requests)+len(f.Traces) > 0 || f.mixed() {
+	if len(f.Kinds)+len(f.Requests)+len(f.Traces) > 0 {
 		return 2
 	}
 	return 1
 }
 
-// mixed reports whether not all sources are of metrics.
-func (f *Frame) mixed() bool {
-	for i := range f.Sources {
-		if f.Sources[i].Signal != "" {
-			return true
-		}
-	}
-	return false
-}
-
 func (e *FrameEncoder) otlp(id int, f *Frame) {
 	switch id {
-	case colSignals:
-		e.signals(f)
 	case colKinds:
 		e.kinds(f.Kinds)
 	case colStarts:
@@ -56,17 +44,6 @@ func (e *FrameEncoder) otlp(id int, f *Frame) {
 	}
 }
 
-func (e *FrameEncoder) signals(f *Frame) {
-	if !f.mixed() {
-		return
-	}
-	codes := make([]uint32, len(f.Sources))
-	for i := range f.Sources {
-		codes[i] = uint32(f.Sources[i].Signal.code())
-	}
-	e.body = appendCycle(e.body, codes, 1)
-}
-
 func (e *FrameEncoder) kinds(kinds []RecordKind) {
 	for len(kinds) > 0 {
 		n := slices.IndexFunc(kinds, func(k RecordKind) bool { return k != kinds[0] })
@@ -76,17 +53,6 @@ func (e *FrameEncoder) kinds(kinds []RecordKind) {
 		e.body = append(binary.AppendUvarint(e.body, uint64(n)), byte(kinds[0]))
 		kinds = kinds[n:]
 	}
-}
-
-func decodeSignals(_ *FrameDecoder, col []byte, f *Frame, n int) error {
-	if len(col) == 0 {
-		return nil
-	}
-	codes, err := decodeCycle(col, nil, n, len(signals))
-	for i, c := range codes {
-		f.Sources[i].Signal = signals[c]
-	}
-	return err
 }
 
 func decodeKinds(_ *FrameDecoder, col []byte, f *Frame, n int) error {

@@ -43,7 +43,7 @@ func unpack(f *Frame) (out []sent) {
 	for i, from := range f.From {
 		src := f.Sources[from]
 		r := &Reading{
-			Signal: src.Signal, Boot: f.Strings[src.Boot], Seq: f.Seq[i], Numbered: src.Numbered,
+			Boot: f.Strings[src.Boot], Seq: f.Seq[i], Numbered: src.Numbered,
 			EventTime: f.EventTime[i], IngestTime: f.IngestTime[i],
 		}
 		for k := 0; k < len(src.Attrs); k += 2 {

@@ -3,7 +3,6 @@ package schemas
 // Reading is one message's worth at one event time from one device: its metrics
 // share its boot and number. It is what decoders make and frames carry.
 type Reading struct {
-	Signal     Signal // empty: metrics
 	Boot       string
 	Seq        uint64
 	Numbered   bool  // Seq is the device's number

@@ -60,29 +60,23 @@ const (
 	Logs    Signal = "logs"
 )
 
-// signals are the signals by code. Metrics, which most records are, are empty.
-var signals = [...]Signal{"", Traces, Logs}
+// Metrics of records that are not metrics. Names that begin with ReservedMetrics
+// are Weir's own: devices may not use them.
+const (
+	ReservedMetrics = "weir."
+	SpanMetric      = "weir.span" // a span's duration in seconds
+	LogMetric       = "weir.log"  // a log record's severity number, 1 to 24, 0 where it has none
+)
 
-// code is the signal's place in signals.
-func (s Signal) code() byte {
-	switch s {
-	case Traces:
-		return 1
-	case Logs:
-		return 2
+// SignalOf is the signal that records of a metric are.
+func SignalOf(metric string) Signal {
+	switch metric {
+	case SpanMetric:
+		return Traces
+	case LogMetric:
+		return Logs
 	}
-	return 0
-}
-
-// other is the signal, empty for metrics.
-func (s Signal) other() Signal { return signals[s.code()] }
-
-// OrMetrics is the signal of a source, for which empty says metrics.
-func (s Signal) OrMetrics() Signal {
-	if s == "" {
-		return Metrics
-	}
-	return s
+	return Metrics
 }
 
 // Stage names the part of Weir where something was discarded.

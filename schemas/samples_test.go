@@ -29,7 +29,7 @@ func sampleFrame() *Frame {
 	b.Add("acme", "old", &Reading{EventTime: t0, IngestTime: t0, Values: []Value{{Metric: "up", Value: 1}}, Packet: Packet{ID: 7, Hash: 0xfeedbeef, Dup: true}})
 	b.AddRefused("acme", "pump-1", &Reading{Boot: "a1", Seq: 20, Numbered: true})
 	trace := TraceID{[16]byte{0x4b, 15: 0x36}, [8]byte{1, 7: 8}}
-	b.Add("acme", "shop", &Reading{Signal: Traces, EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 3}, Trace: trace, Values: []Value{{Metric: "span_duration", Value: 0.25}}})
+	b.Add("acme", "shop", &Reading{EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 3}, Trace: trace, Values: []Value{{Metric: SpanMetric, Value: 0.25}}})
 	b.Add("acme", "shop", &Reading{EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 4}, Values: []Value{
 		{Metric: "orders", Value: 17, Kind: TotalRecord, Start: t0 - 60e9},
 		{Metric: "size", Value: 40, Kind: HistogramsRecord, Start: t0 - 60e9, Sketch: []byte{1, 2, 3}},
@@ -124,7 +124,6 @@ func readings() *rapid.Generator[*Reading] {
 			r.Values = append(r.Values, values().Draw(t, "value"))
 		}
 		if rapid.IntRange(0, 3).Draw(t, "otlp") == 0 {
-			r.Signal = rapid.SampledFrom([]Signal{"", Traces, Logs}).Draw(t, "signal")
 			r.Request = Request{rapid.Uint64Range(0, 2).Draw(t, "request"), rapid.Uint32Range(0, 3).Draw(t, "at")}
 			copy(r.Trace.Trace[:], rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, "trace"))
 		}
