@@ -38,11 +38,11 @@ type Frame struct {
 	Packets []PacketOf // readings that need MQTT's repeat filter, by reading
 
 	// What only OTLP brings.
-	Kinds    []RecordKind // one per record; empty where all are samples
-	Starts   []int64      // one per record of a cumulative kind
-	Sketches [][]byte     // one per record of a histogram kind
-	Requests []RequestOf  // where another request begins, by reading
-	Traces   []TraceOf    // readings that belong to a trace, by reading
+	Kinds    []RecordKind   // one per record; empty where all are samples
+	Streams  []MetricStream // one per record of a cumulative kind
+	Sketches [][]byte       // one per record of a histogram kind
+	Requests []RequestOf    // where another request begins, by reading
+	Traces   []TraceOf      // readings that belong to a trace, by reading
 }
 
 // Tick is the agent's time. It never steps and never goes back.
@@ -127,6 +127,6 @@ func (f *Frame) Reset() {
 		Flow: f.Flow[:0], Strings: f.Strings[:0], Sources: f.Sources[:0], Refused: f.Refused[:0],
 		From: f.From[:0], Seq: f.Seq[:0], EventTime: f.EventTime[:0], IngestTime: f.IngestTime[:0],
 		Values: f.Values[:0], Metric: f.Metric[:0], Value: f.Value[:0], Packets: f.Packets[:0],
-		Kinds: f.Kinds[:0], Starts: f.Starts[:0], Sketches: f.Sketches[:0], Requests: f.Requests[:0], Traces: f.Traces[:0],
+		Kinds: f.Kinds[:0], Streams: f.Streams[:0], Sketches: f.Sketches[:0], Requests: f.Requests[:0], Traces: f.Traces[:0],
 	}
 }

@@ -105,7 +105,8 @@ func (b *FrameBuilder) kind(v *Value) {
 	}
 	f.Kinds = append(f.Kinds, v.Kind)
 	if v.Kind.Cumulative() {
-		f.Starts = append(f.Starts, v.Start)
+		f.Streams = append(f.Streams, v.MetricStream)
+		b.size += 8
 	}
 	if v.Kind.Histogram() {
 		f.Sketches = append(f.Sketches, slices.Clone(v.Sketch))

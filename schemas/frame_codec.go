@@ -35,7 +35,7 @@ import (
 //	12 wide     records of other metrics × float32 or float64, little endian
 //	13 packets  n × (uvarint reading, uvarint id<<1|dup, uint32 hash little endian)
 //	14 kinds    to the end × (uvarint records, byte kind); left out: all are samples
-//	15 starts   records of a cumulative kind × zigzag, delta to the one before in ns, first to 0
+//	15 streams  records of a cumulative kind × (uint64 stream little endian, zigzag start, delta to the one before in ns, first to 0)
 //	16 sketches records of a histogram kind × (uvarint length, bytes)
 //	17 requests to the end × (uvarint reading, uint64 hash little endian, uvarint index)
 //	18 traces   to the end × (uvarint reading, 16 bytes trace, 8 bytes span)
@@ -58,7 +58,7 @@ const (
 	colWide
 	colPackets
 	colKinds
-	colStarts
+	colStreams
 	colSketches
 	colRequests
 	colTraces

@@ -168,7 +168,7 @@ func (d *FrameDecoder) decodeBody(body []byte, f *Frame, n *frameCounts) error {
 		{"wide", decodeWide, colWide, n.records},
 		{"packets", decodePackets, colPackets, n.packets},
 		{"kinds", decodeKinds, colKinds, n.records},
-		{"starts", decodeStarts, colStarts, n.records},
+		{"streams", decodeStreams, colStreams, n.records},
 		{"sketches", decodeSketches, colSketches, n.records},
 		{"requests", decodeRequests, colRequests, n.readings},
 		{"traces", decodeTraces, colTraces, n.readings},

@@ -20,11 +20,12 @@ func (e *FrameEncoder) otlp(id int, f *Frame) {
 	switch id {
 	case colKinds:
 		e.kinds(f.Kinds)
-	case colStarts:
+	case colStreams:
 		last := int64(0)
-		for _, start := range f.Starts {
-			e.body = binary.AppendVarint(e.body, start-last)
-			last = start
+		for _, s := range f.Streams {
+			e.body = binary.LittleEndian.AppendUint64(e.body, s.ID)
+			e.body = binary.AppendVarint(e.body, s.Start-last)
+			last = s.Start
 		}
 	case colSketches:
 		for _, s := range f.Sketches {
@@ -72,13 +73,14 @@ func decodeKinds(_ *FrameDecoder, col []byte, f *Frame, n int) error {
 	return r.err
 }
 
-func decodeStarts(_ *FrameDecoder, col []byte, f *Frame, _ int) error {
+func decodeStreams(_ *FrameDecoder, col []byte, f *Frame, _ int) error {
 	r := reader{b: col}
 	last := int64(0)
 	for _, k := range f.Kinds {
 		if k.Cumulative() {
+			id := r.uint64()
 			last += r.varint()
-			f.Starts = append(f.Starts, last)
+			f.Streams = append(f.Streams, MetricStream{id, last})
 		}
 	}
 	return r.rest()

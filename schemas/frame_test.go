@@ -38,7 +38,7 @@ func TestFrameHoldsReadings(t *testing.T) {
 
 // unpack is what a fold does with a frame.
 func unpack(f *Frame) (out []sent) {
-	record, starts, sketches := 0, f.Starts, f.Sketches
+	record, streams, sketches := 0, f.Streams, f.Sketches
 	var request Request
 	for i, from := range f.From {
 		src := f.Sources[from]
@@ -55,7 +55,7 @@ func unpack(f *Frame) (out []sent) {
 				v.Kind = f.Kinds[record]
 			}
 			if v.Kind.Cumulative() {
-				v.Start, starts = starts[0], starts[1:]
+				v.MetricStream, streams = streams[0], streams[1:]
 			}
 			if v.Kind.Histogram() {
 				v.Sketch, sketches = sketches[0], sketches[1:]

@@ -38,6 +38,13 @@ func ValidMetric[S string | []byte](s S) bool {
 	return true
 }
 
+// DeviceMetric reports whether a device may name a metric so: it is valid, and
+// none of Weir's own.
+func DeviceMetric[S string | []byte](s S) bool {
+	own := len(s) > 0 && s[0] == ReservedMetrics[0] && len(s) >= len(ReservedMetrics) && string(s[:len(ReservedMetrics)]) == ReservedMetrics
+	return !own && ValidMetric(s)
+}
+
 // CheckName is ValidName with an error that names what was checked.
 func CheckName(what, s string) error {
 	if ValidName(s) {

@@ -21,11 +21,18 @@ type Attr struct{ Key, Value string }
 
 // Value is one metric of a reading. Each is one Record, the unit of every count.
 type Value struct {
-	Metric string
-	Value  float64
-	Kind   RecordKind
-	Start  int64  // of a cumulative kind: since when it adds up; 0: unknown
-	Sketch []byte // of a histogram: what was observed, pkg/sketch bytes; Value is its sum
+	Metric       string
+	Value        float64
+	Kind         RecordKind
+	MetricStream        // of a cumulative kind
+	Sketch       []byte // of a histogram: what was observed, pkg/sketch bytes; Value is its sum
+}
+
+// MetricStream is which of a device's streams of one metric a cumulative value is of,
+// and since when it adds up.
+type MetricStream struct {
+	ID    uint64 // hash of all its attributes, those that no view looks at too
+	Start int64  // ns; 0: unknown
 }
 
 // RecordKind says what the value of a record is.

@@ -31,8 +31,8 @@ func sampleFrame() *Frame {
 	trace := TraceID{[16]byte{0x4b, 15: 0x36}, [8]byte{1, 7: 8}}
 	b.Add("acme", "shop", &Reading{EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 3}, Trace: trace, Values: []Value{{Metric: SpanMetric, Value: 0.25}}})
 	b.Add("acme", "shop", &Reading{EventTime: t0, IngestTime: t0, Request: Request{0xcafe, 4}, Values: []Value{
-		{Metric: "orders", Value: 17, Kind: TotalRecord, Start: t0 - 60e9},
-		{Metric: "size", Value: 40, Kind: HistogramsRecord, Start: t0 - 60e9, Sketch: []byte{1, 2, 3}},
+		{Metric: "orders", Value: 17, Kind: TotalRecord, MetricStream: MetricStream{0x57, t0 - 60e9}},
+		{Metric: "size", Value: 40, Kind: HistogramsRecord, MetricStream: MetricStream{0x58, t0 - 60e9}, Sketch: []byte{1, 2, 3}},
 	}})
 	b.AddFlow("acme", Metrics, "", "", 22)
 	b.AddFlow("acme", Traces, "", "", 1)
@@ -140,7 +140,7 @@ func values() *rapid.Generator[Value] {
 		}
 		v.Kind = RecordKind(rapid.Uint8Max(uint8(recordKinds)-1).Draw(t, "kind"))
 		if v.Kind.Cumulative() {
-			v.Start = times().Draw(t, "start")
+			v.MetricStream = MetricStream{rapid.Uint64().Draw(t, "stream"), times().Draw(t, "start")}
 		}
 		if v.Kind.Histogram() {
 			v.Sketch = rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "sketch")

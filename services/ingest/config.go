@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,13 +18,19 @@ type Config struct {
 	Agents []string
 	// MQTT is the address of the MQTT listener; port 0 takes a free one. Empty: none.
 	MQTT string
+	// OTLPGRPC and OTLPHTTP are the addresses of the OTLP listeners; port 0 takes a
+	// free one. Empty: none.
+	OTLPGRPC, OTLPHTTP string
+	// OTLPTenant is whom OTLP requests are of where credentials do not say. Default
+	// "default".
+	OTLPTenant string
 	// MaxConnections is how many MQTT connections the process can hold; policy may
 	// allow fewer. One more is closed at once. Default 20,000.
 	MaxConnections int
 	// ConnectWithin is how long an MQTT connection may take to say who it is, with
 	// its TLS handshake. Default 5 s.
 	ConnectWithin time.Duration
-	// TLS is what the MQTT listener speaks (ServerTLS reads it from files). nil: none.
+	// TLS is what the MQTT and OTLP listeners speak (ServerTLS reads it from files). nil: none.
 	TLS *tls.Config
 	// RecheckEvery is how often connections are closed whose user is gone or has
 	// other rights. Default 10 s.
@@ -49,6 +56,7 @@ type Config struct {
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
+	c.OTLPTenant = cmp.Or(c.OTLPTenant, "default")
 	orDefault(&c.MaxConnections, 20_000)
 	orDefault(&c.ConnectWithin, 5*time.Second)
 	orDefault(&c.RecheckEvery, 10*time.Second)
@@ -77,6 +85,7 @@ func (c Config) Validate() error {
 	for _, a := range c.Agents {
 		errs = append(errs, schemas.CheckName("agent", a))
 	}
+	errs = append(errs, schemas.CheckName("tenant", cmp.Or(c.OTLPTenant, "default")))
 	if c.JournalShare < 0 || c.FrameBytes < 0 || c.FrameBytes > 512<<10 || c.MaxConnections < 0 {
 		errs = append(errs, fmt.Errorf("journal share %d, frame bytes %d, connections %d: want no negative number and frames up to 512 KiB", c.JournalShare, c.FrameBytes, c.MaxConnections))
 	}
@@ -104,6 +113,7 @@ type Settings struct {
 	Rules       Rules                      // of devices without their own
 	Own         map[Owner]*Rules           // whole rules of single owners
 	ClassOf     func(device string) string // nil: all devices are of the class ""
+	Wants       func(key string) bool      // whether some view looks at an attribute; nil: none is looked at. Of OTLP, others are left out
 	Devices     int                        // how many devices the agent remembers
 	Tenants     int                        // how many tenants may exist in the process
 	Connections int                        // how many MQTT connections the process may hold

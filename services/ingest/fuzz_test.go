@@ -41,7 +41,7 @@ func checkReading(t *testing.T, r *schemas.Reading) {
 	seen := map[string]bool{}
 	for _, v := range r.Values {
 		n := fromFloat(v.Value)
-		if !schemas.ValidMetric(v.Metric) || !n.finite() || seen[v.Metric] {
+		if !schemas.DeviceMetric(v.Metric) || !n.finite() || seen[v.Metric] {
 			t.Fatalf("value %+v", v)
 		}
 		seen[v.Metric] = true

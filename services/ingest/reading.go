@@ -201,8 +201,8 @@ func (d *decoder) metric(key []byte, v *scalar) {
 		}
 	}
 	switch {
-	case !schemas.ValidMetric(key):
-		d.refuse(schemas.BadName, 1, d.cur.at, "metric name %.140q: want a letter or '_', then up to %d of letters, digits and _.:/-", key, schemas.MaxMetricLen-1)
+	case !schemas.DeviceMetric(key):
+		d.refuse(schemas.BadName, 1, d.cur.at, "metric name %.140q: want a letter or '_', then up to %d of letters, digits and _.:/-, and not the prefix %s", key, schemas.MaxMetricLen-1, schemas.ReservedMetrics)
 	case v.kind == isNumber && !v.number.finite():
 		d.refuse(schemas.BadValue, 1, d.cur.at, "metric %s: not a finite number", key)
 	case d.named(key):

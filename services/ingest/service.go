@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/schemas"
@@ -23,9 +24,12 @@ type Service struct {
 	router   *router
 	park     *park
 	mqtt     *mqttFront
+	otlp     *otlpFront
 	decoders sync.Pool
 	messages messageCounts
 	limits   processLimits
+
+	listening atomic.Pointer[otlpListeners] // nil before Ready
 
 	policy     chan struct{} // closed when every agent has a policy document
 	policyOnce sync.Once
@@ -59,6 +63,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	s.router = newRouter(s.agents)
 	s.park = &park{publish: deps.Park, logger: s.logger}
 	s.mqtt = newMQTT(s)
+	s.otlp = newOTLPFront(s)
 	return s, nil
 }
 
@@ -139,6 +144,12 @@ func (s *Service) accept(ctx context.Context) error {
 		}
 		defer s.mqtt.close()
 	}
+	listening, err := s.otlp.open()
+	if err != nil {
+		return err
+	}
+	s.listening.Store(listening)
+	defer listening.close()
 	close(s.ready)
 	<-ctx.Done()
 	close(s.stopping)

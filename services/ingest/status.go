@@ -17,6 +17,7 @@ type Status struct {
 	Tenants  int
 	Messages []MessageCount
 	MQTT     MQTTStatus
+	OTLP     OTLPStatus
 	Commands *commands.Status `json:",omitempty"` // nil: there are none
 }
 
@@ -39,8 +40,8 @@ type AgentStatus struct {
 
 // MessageCount is how many messages came in one way.
 type MessageCount struct {
-	Protocol string // mqtt or nats
-	QoS      string // "0", "1"; "publish", "request"
+	Protocol string // mqtt, nats or otlp
+	QoS      string // "0", "1"; "publish", "request"; the signal
 	N        uint64
 }
 
@@ -81,7 +82,8 @@ func (c *messageCounts) rows() []MessageCount {
 
 // Status is a consistent picture per agent.
 func (s *Service) Status() Status {
-	st := Status{Tenants: s.router.count(), Messages: s.messages.rows(), MQTT: s.mqtt.status()}
+	st := Status{Tenants: s.router.count(), MQTT: s.mqtt.status(), OTLP: s.otlp.status()}
+	st.Messages = append(s.messages.rows(), st.OTLP.rows()...)
 	select {
 	case <-s.ready:
 		st.Ready = true

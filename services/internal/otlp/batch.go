@@ -1,0 +1,91 @@
+package otlp
+
+import (
+	"fmt"
+
+	"weir/schemas"
+)
+
+// Rules are what a receiver knows of a request.
+type Rules struct {
+	// Request tells it apart from all others: the hash of its bytes.
+	Request uint64
+	// Device is who sends, as the connection's credentials say. Empty: the resource
+	// says, see deviceOf.
+	Device string
+	// Wants reports whether some view looks at an attribute. nil: none is looked at.
+	Wants func(key string) bool
+	// Now is when the request came, Unix ns. It stands for times that are missing.
+	Now int64
+	// MaxFuture is how many ns an event time may be ahead of Now.
+	MaxFuture int64
+}
+
+// Batch is what a request turned out to be.
+type Batch struct {
+	Items   []Item
+	Refused []Refusal
+	Detail  string // of the first refusal
+	Records int    // all, whatever becomes of them
+	next    uint32 // place of the next reading, whatever becomes of it
+}
+
+// Item is one reading and its device.
+type Item struct {
+	Device  string
+	Reading schemas.Reading
+}
+
+// Refusal says that N records of a device are refused.
+type Refusal struct {
+	Device string
+	Reason schemas.Reason
+	N      int
+}
+
+// refuse refuses n records.
+func (b *Batch) refuse(device string, why schemas.Reason, n int, format string, args ...any) {
+	b.Records += n
+	if b.Detail == "" {
+		b.Detail = fmt.Sprintf(format, args...)
+	}
+	if k := len(b.Refused) - 1; k >= 0 && b.Refused[k].Device == device && b.Refused[k].Reason == why {
+		b.Refused[k].N += n
+		return
+	}
+	b.Refused = append(b.Refused, Refusal{device, why, n})
+}
+
+// add takes a reading unless it is refused.
+func (b *Batch) add(r *Rules, device string, reading schemas.Reading) {
+	n := len(reading.Values)
+	reading.Request = schemas.Request{Hash: r.Request, At: b.next}
+	b.next++
+	if reading.EventTime == 0 {
+		reading.EventTime = r.Now
+	}
+	switch name := reading.Values[0].Metric; {
+	case reading.EventTime > r.Now+r.MaxFuture:
+		b.refuse(device, schemas.Future, n, "%s at %d ns is %d ns ahead", name, reading.EventTime, reading.EventTime-r.Now)
+	case reading.EventTime < earliest:
+		b.refuse(device, schemas.BadTime, n, "%s at %d ns is before 2000", name, reading.EventTime)
+	case !finite(reading.Values):
+		b.refuse(device, schemas.BadValue, n, "%s is not a finite number", name)
+	default:
+		b.Records += n
+		reading.IngestTime = r.Now
+		b.Items = append(b.Items, Item{device, reading})
+	}
+}
+
+// earliest is the first of January 2000, ns.
+const earliest = 946684800_000000000
+
+func finite(values []schemas.Value) bool {
+	for i := range values {
+		if v := values[i].Value; v-v != 0 {
+			return false
+		}
+	}
+	return true
+}
