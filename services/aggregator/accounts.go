@@ -1,22 +1,36 @@
 package aggregator
 
 import (
+	"cmp"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"sort"
+	"strings"
 
 	"weir/schemas"
 	"weir/services/internal/fold"
 )
 
-// tenant is a tenant's share of the ledger that the fold itself books. Its
-// records are metrics; other signals are refused at the door.
+// owner is whose share of the ledger it is.
+type owner struct {
+	name   string
+	signal schemas.Signal
+}
+
+func (o owner) compare(p owner) int {
+	return cmp.Or(strings.Compare(o.name, p.name), strings.Compare(string(o.signal), string(p.signal)))
+}
+
+// tenant is a tenant's share of the ledger of one signal that the fold itself books.
 type tenant struct {
-	name       string
+	owner
 	counted    uint64
 	late       uint64
 	old        uint64
 	duplicate  uint64
 	open       uint64 // counted, in no emitted revision of the default view yet
+	crowded    uint64 // rejected: of one cumulative stream too many
 	deviceHole int64  // records that the devices' numbers show to be missing
 }
 
@@ -30,24 +44,32 @@ type flow struct {
 
 // accounts are the ledger's totals, cumulative.
 type accounts struct {
-	tenants map[string]*tenant
+	tenants map[owner]*tenant
 	door    map[flow]uint64
 	hole    uint64 // records of frames that are missing
 	changed bool
 }
 
 func newAccounts() accounts {
-	return accounts{tenants: map[string]*tenant{}, door: map[flow]uint64{}}
+	return accounts{tenants: map[owner]*tenant{}, door: map[flow]uint64{}}
 }
 
-func (a *accounts) tenant(name string) *tenant {
-	t := a.tenants[name]
+// tenant is a tenant's share of metrics.
+func (a *accounts) tenant(name string) *tenant { return a.share(name, schemas.Metrics) }
+
+// share is a tenant's share of a signal.
+func (a *accounts) share(name string, s schemas.Signal) *tenant {
+	o := owner{name, s}
+	t := a.tenants[o]
 	if t == nil {
-		t = &tenant{name: name}
-		a.tenants[name] = t
+		t = &tenant{owner: o}
+		a.tenants[o] = t
 	}
 	return t
 }
+
+// owners are those that have a share, in order.
+func (a *accounts) owners() []owner { return slices.SortedFunc(maps.Keys(a.tenants), owner.compare) }
 
 // arrive books what a frame says of the door.
 func (a *accounts) arrive(rows []schemas.Flow) {
@@ -103,10 +125,11 @@ func (t *tenant) rows(out []schemas.Total) []schemas.Total {
 		{schemas.Late, schemas.TooLate, t.late},
 		{schemas.Late, schemas.TooOld, t.old},
 		{schemas.Duplicate, schemas.Repeat, t.duplicate},
+		{schemas.Rejected, schemas.TooMany, t.crowded},
 	} {
 		if r.n > 0 {
 			out = append(out, schemas.Total{
-				Tenant: t.name, Signal: schemas.Metrics, Stage: schemas.StageAggregator, Outcome: r.o, Reason: r.r, N: r.n,
+				Tenant: t.name, Signal: t.signal, Stage: schemas.StageAggregator, Outcome: r.o, Reason: r.r, N: r.n,
 			})
 		}
 	}
@@ -124,16 +147,12 @@ func lost(tenant string, why schemas.Reason, n uint64) schemas.Total {
 }
 
 func (a *accounts) append(b []byte) []byte {
-	names := make([]string, 0, len(a.tenants))
-	for n := range a.tenants {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	b = binary.AppendUvarint(b, uint64(len(names)))
-	for _, n := range names {
-		t := a.tenants[n]
-		b = fold.AppendString(b, n)
-		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open} {
+	owners := a.owners()
+	b = binary.AppendUvarint(b, uint64(len(owners)))
+	for _, o := range owners {
+		t := a.tenants[o]
+		b = fold.AppendString(fold.AppendString(b, o.name), string(o.signal))
+		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded} {
 			b = binary.AppendUvarint(b, v)
 		}
 		b = binary.AppendVarint(b, t.deviceHole)
@@ -159,10 +178,17 @@ func (f flow) before(g flow) bool {
 		&schemas.Total{Tenant: g.tenant, Signal: g.signal, Outcome: g.outcome, Reason: g.reason})
 }
 
-func (a *accounts) read(r *fold.StateReader) {
+func (a *accounts) read(r *fold.StateReader, version byte) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		t := a.tenant(r.String())
+		name, signal := r.String(), string(schemas.Metrics)
+		if version > 2 {
+			signal = r.String()
+		}
+		t := a.share(name, schemas.Signal(signal))
 		t.counted, t.late, t.old, t.duplicate, t.open = r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()
+		if version > 2 {
+			t.crowded = r.Uint()
+		}
 		t.deviceHole = r.Int()
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {

@@ -19,6 +19,8 @@ type device struct {
 	boots  []*numbers // most recently used first
 
 	packets   packets
+	requests  requests
+	streams   streams
 	numbered  bool
 	perValue  uint64 // records in its newest numbered reading: what a missing number stands for
 	forgotten uint64 // numbers lost in boots that are no longer kept
@@ -52,8 +54,9 @@ type series struct {
 	dev     *device
 	index   int // in dev.series
 	metric  string
-	boot    string // of the cached hash
-	hash    uint64 // schemas.SeriesIdentity with that boot
+	book    *tenant // where its records are counted
+	boot    string  // of the cached hash
+	hash    uint64  // schemas.SeriesIdentity with that boot
 	hashed  bool
 	targets []target // of records without attributes, per generation, in order
 	others  map[*attrSet][]target
@@ -80,13 +83,16 @@ func (s *series) identity(boot string, numbered bool, seq uint64, t int64, v flo
 
 // seriesOf finds the series of a metric. Devices have few: a scan beats a map,
 // and names are interned, so that equal ones are the same bytes.
-func (d *device) seriesOf(metric string) *series {
+func (f *Fold) seriesOf(d *device, metric string) *series {
 	for _, s := range d.series {
 		if s.metric == metric {
 			return s
 		}
 	}
-	s := &series{dev: d, index: len(d.series), metric: metric}
+	s := &series{dev: d, index: len(d.series), metric: metric, book: d.tenant}
+	if signal := schemas.SignalOf(metric); signal != schemas.Metrics {
+		s.book = f.share(d.Tenant, signal)
+	}
 	d.series = append(d.series, s)
 	return s
 }
@@ -143,6 +149,7 @@ func (d *device) append(b []byte) []byte {
 	}
 	b = d.packets.append(b)
 	b = d.sets.append(b)
+	b = d.streams.append(d.requests.append(b))
 	b = binary.AppendUvarint(b, uint64(len(d.series)))
 	for _, s := range d.series {
 		b = fold.AppendString(b, s.metric)
@@ -166,8 +173,12 @@ func (f *Fold) readDevice(r *fold.StateReader, version byte) *device {
 	if version > 1 {
 		d.sets = f.attrs.readSets(r)
 	}
+	if version > 2 {
+		d.requests.read(r)
+		d.streams = f.readStreams(r)
+	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		s := d.seriesOf(f.intern(r.String()))
+		s := f.seriesOf(d, f.intern(r.String()))
 		if s.early.read(r); s.early.count > 0 {
 			f.touched = append(f.touched, s)
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"weir/pkg/sketch"
 	"weir/pkg/window"
 	"weir/schemas"
 	"weir/services/internal/fold"
@@ -22,6 +23,7 @@ type Fold struct {
 	frame       uint64        // number of the newest frame
 	arrived     uint64        // records that arrived in all frames through it
 	second      int64         // agent time of the last second that was reported, whole seconds
+	began       int64         // agent time of the first frame: what adds up since before it has an unknown part
 	low         int64         // agent watermark as of the last tick: it moves at ticks only
 	told        int64         // agent watermark as of the last commit
 
@@ -42,6 +44,7 @@ type Fold struct {
 	dec     schemas.FrameDecoder
 	in      schemas.Frame
 	senders []sender // of the frame's sources, resolved
+	rest    unread   // of the frame's sparse columns
 	metrics []string // of the frame's strings, interned where they name a metric
 	names   map[string]string
 	name    []byte
@@ -62,7 +65,7 @@ func (f *Fold) reset() {
 	first, _ := newGeneration(nil, f.compile) // the defaults cannot fail
 	*f = Fold{
 		agent: f.agent, compile: f.compile, generations: []*generation{first},
-		now: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]*device{}, names: map[string]string{}, sources: window.NewSources(first.Sources),
+		now: math.MinInt64, began: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]*device{}, names: map[string]string{}, sources: window.NewSources(first.Sources),
 		groups: map[groupKey]*group{}, lates: map[lateKey]*lateTotal{}, accounts: newAccounts(),
 		pool: window.NewPool[tally](1 << 16),
 	}
@@ -114,6 +117,9 @@ func (f *Fold) time() {
 	}
 	if f.now == 0 && len(f.in.IngestTime) > 0 {
 		f.now = f.in.IngestTime[0] // else the first record does
+	}
+	if f.began == math.MinInt64 {
+		f.began = f.now
 	}
 	if f.in.Resumed && f.now > math.MinInt64 {
 		f.sources.Restart(f.now)
@@ -247,21 +253,18 @@ func (f *Fold) metric(i uint32) string {
 
 func (f *Fold) readings() {
 	f.metrics = append(f.metrics[:0], make([]string, len(f.in.Strings))...)
-	packets := f.in.Packets
+	f.rest.begin(&f.in)
 	value := 0
-	for i, from := range f.in.From {
+	for i := range f.in.From {
 		n := int(f.in.Values[i])
-		var p schemas.Packet
-		if len(packets) > 0 && packets[0].Reading == uint32(i) {
-			p, packets = packets[0].Packet, packets[1:]
-		}
-		f.reading(i, from, p, value, value+n)
+		f.reading(i, f.rest.reading(i, value, value+n), value, value+n)
 		value += n
 	}
 }
 
 // reading judges one reading and adds its records.
-func (f *Fold) reading(i int, from uint32, p schemas.Packet, first, end int) {
+func (f *Fold) reading(i int, x *extras, first, end int) {
+	from := f.in.From[i]
 	d, a, s := f.senders[from].device, f.senders[from].attrs, &f.in.Sources[from]
 	t, n := f.in.EventTime[i], uint64(end-first)
 	boot := f.in.Strings[s.Boot]
@@ -269,62 +272,77 @@ func (f *Fold) reading(i int, from uint32, p schemas.Packet, first, end int) {
 	d.records += n
 	d.rate.add(f.now, uint32(n))
 	f.changed = true
-	if f.repeat(d, s, boot, i, t, n, p) {
-		d.tenant.duplicate += n
+	if f.repeat(d, s, boot, i, t, n, x) {
+		f.bookOf(d, first).duplicate += n
 		return
 	}
 	if t < f.in.IngestTime[i]-f.newest().MaxPast {
-		d.tenant.old += n
+		f.bookOf(d, first).old += n
 		return
 	}
 	own, agent := f.sources.DataWatermark(d.id), f.low
 	g := f.at(t)
 	for k := first; k < end; k++ {
-		f.record(d, a, g, boot, s.Numbered, f.in.Seq[i], k, t, own, agent)
+		f.record(d, a, g, boot, s.Numbered, f.in.Seq[i], k, x.value(k-first), t, own, agent)
 	}
 	f.sources.Observe(d.id, t, f.now)
 }
 
-func (f *Fold) repeat(d *device, s *schemas.Source, boot string, i int, t int64, n uint64, p schemas.Packet) bool {
-	if s.Numbered {
+func (f *Fold) repeat(d *device, s *schemas.Source, boot string, i int, t int64, n uint64, x *extras) bool {
+	switch {
+	case s.Numbered:
 		d.numbered = true
 		d.sized(n)
 		return !d.fresh(boot, f.in.Seq[i], t, t/1e6 != f.in.IngestTime[i]/1e6)
+	case x.request.Hash != 0:
+		return d.requests.repeat(x.request)
 	}
-	return p.ID != 0 && d.packets.repeat(p)
+	return x.packet.ID != 0 && d.packets.repeat(x.packet)
+}
+
+// bookOf is where the records of a reading are counted, by its first one.
+func (f *Fold) bookOf(d *device, first int) *tenant {
+	return f.share(d.Tenant, schemas.SignalOf(f.metric(f.in.Metric[first])))
 }
 
 // record adds one record to every group that wants it. The default view's
 // verdict is the ledger's.
-func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbered bool, seq uint64, k int, t, own, agent int64) {
-	s := d.seriesOf(f.metric(f.in.Metric[k]))
+func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbered bool, seq uint64, k int, special *schemas.Value, t, own, agent int64) {
+	s := f.seriesOf(d, f.metric(f.in.Metric[k]))
 	v := f.in.Value[k]
 	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
+	var values *sketch.Sketch
+	if special != nil {
+		var ok bool
+		if p.Value, values, ok = f.special(d, s, special, t); !ok {
+			return
+		}
+	}
 	for j, gr := range f.groupsOf(s, a, g) {
 		w := agent
 		if gr.dev != nil {
 			w = own
 		}
-		ok := gr.add(f, s, p, w)
+		ok := gr.add(f, s, p, values, w)
 		if !ok {
 			f.addLate(gr, p)
 		} else if gr.tumbling() {
 			gr.state.open++
 		}
 		if j == 0 {
-			f.class(d, s, p, ok)
+			f.class(s, p, ok)
 		}
 	}
 }
 
 // class books the default view's verdict on a record.
-func (f *Fold) class(d *device, s *series, p schemas.Point, ok bool) {
+func (f *Fold) class(s *series, p schemas.Point, ok bool) {
 	if !ok {
-		d.tenant.late++
+		s.book.late++
 		return
 	}
-	d.tenant.counted++
-	d.tenant.open++
+	s.book.counted++
+	s.book.open++
 	if s.early.add(p) {
 		f.touched = append(f.touched, s)
 	}

@@ -185,7 +185,7 @@ func TestLedgerClosesAndWindowsHoldWhatIsCounted(t *testing.T) {
 		if l.Totals.Unexplained != 0 || l.Totals.Received != s.arrived {
 			rt.Fatalf("ledger does not close: %+v, %d arrived", l.Totals, s.arrived)
 		}
-		if counts["device"] != l.Totals.Counted || counts[schemas.LateView("device")] != f.tenants["acme"].late {
+		if counts["device"] != l.Totals.Counted || counts[schemas.LateView("device")] != f.tenant("acme").late {
 			rt.Fatalf("windows hold %v, ledger says %+v", counts, l.Totals)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/pkg/sketch"
 	"weir/pkg/window"
 	"weir/schemas"
 	"weir/services/internal/fold"
@@ -165,18 +166,22 @@ func (f *Fold) viewState(v *View) *viewState {
 	return s
 }
 
-// add adds a record to the group. late says that the watermark had passed the
-// end of its window. It reports false where the record came too late.
-func (g *group) add(f *Fold, s *series, p schemas.Point, watermark int64) bool {
+// add adds a record to the group; values is its distribution, nil where it is one
+// value. It reports false where the record came too late.
+func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, watermark int64) bool {
 	acc, ok := g.panes.Accept(&g.spec, p.Time, watermark, f.pool)
 	if !ok {
 		return false
 	}
-	if acc.sk.Count() == 0 {
+	if acc.records() == 0 {
 		_ = acc.sk.Configure(g.view.Sketch) // a validated configuration on an empty sketch
 	}
-	acc.add(p)
-	if g.view.Counter {
+	if values != nil {
+		acc.addMany(p, values)
+	} else {
+		acc.add(p)
+	}
+	if g.view.Counter && values == nil {
 		acc.counter().Add(p.Time, p.Value, p.ID, watermark)
 	}
 	if watermark > p.Time && watermark >= windowEnd(&g.spec, p.Time) {
@@ -189,6 +194,16 @@ func (g *group) add(f *Fold, s *series, p schemas.Point, watermark int64) bool {
 	}
 	g.dev.noteDue(g)
 	return true
+}
+
+// signal is that of the records of a group whose key holds the metric.
+func (g *group) signal() schemas.Signal {
+	for i, d := range g.view.Dims {
+		if d == "metric" {
+			return schemas.SignalOf(g.key.Values[i])
+		}
+	}
+	return schemas.Metrics
 }
 
 // tumbling reports whether each record is in one window.
@@ -238,7 +253,7 @@ func (g *group) append(b []byte) []byte {
 	return g.panes.AppendBinary(b, appendTally)
 }
 
-func (f *Fold) readGroup(r *fold.StateReader) {
+func (f *Fold) readGroup(r *fold.StateReader, version byte) {
 	sh := shape{r.String(), r.String(), r.Int(), r.Int(), int(r.Int()), r.Bool()}
 	key := schemas.Key{Tenant: r.String(), Values: make([]string, r.Len())}
 	for i := range key.Values {
@@ -262,7 +277,8 @@ func (f *Fold) readGroup(r *fold.StateReader) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		g.members = append(g.members, r.Fixed())
 	}
-	r.Then(func(b []byte) ([]byte, error) { return g.panes.Decode(b, f.pool, readTally) })
+	read := func(a *tally, b []byte) ([]byte, error) { return readTally(a, b, version) }
+	r.Then(func(b []byte) ([]byte, error) { return g.panes.Decode(b, f.pool, read) })
 	if dev != nil {
 		dev.noteDue(g)
 	}

@@ -1,8 +1,6 @@
 package aggregator
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"weir/schemas"
@@ -26,9 +24,9 @@ func (f *Fold) report(wall int64) schemas.AgentLedger {
 // open are the records counted that are in no emitted revision of the default
 // view yet, by tenant.
 func (a *accounts) open() (rows []schemas.Total) {
-	for _, name := range slices.Sorted(maps.Keys(a.tenants)) {
-		if n := a.tenants[name].open; n > 0 {
-			rows = append(rows, schemas.Total{Tenant: name, Signal: schemas.Metrics, Outcome: schemas.OpenYet, N: n})
+	for _, o := range a.owners() {
+		if n := a.tenants[o].open; n > 0 {
+			rows = append(rows, schemas.Total{Tenant: o.name, Signal: o.signal, Outcome: schemas.OpenYet, N: n})
 		}
 	}
 	return rows

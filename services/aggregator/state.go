@@ -9,9 +9,9 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
-// of devices. 1 is read too; the journal behind any other one would be folded
-// from its start.
-const stateVersion = 2
+// of devices, 3 what OTLP brings. 1 and 2 are read too; the journal behind any
+// other one would be folded from its start.
+const stateVersion = 3
 
 // Append appends the whole state, in the order in which it refers to itself:
 // documents, devices, groups, late totals.
@@ -25,6 +25,7 @@ func (f *Fold) Append(b []byte) []byte {
 		b = fold.AppendString(b, string(g.document))
 	}
 	b = f.accounts.append(b)
+	b = binary.AppendVarint(b, f.began)
 	b = binary.AppendUvarint(b, uint64(len(f.devices)))
 	for _, d := range f.devices {
 		b = d.append(b)
@@ -73,14 +74,17 @@ func (f *Fold) Restore(b []byte) error {
 	if err := f.readGenerations(r); err != nil {
 		return err
 	}
-	f.accounts.read(r)
+	f.accounts.read(r, b[0])
+	if f.began = f.now; b[0] > 2 {
+		f.began = r.Int()
+	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		f.readDevice(r, b[0])
 	}
 	r.Then(f.sources.Decode)
 	f.readViews(r)
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		f.readGroup(r)
+		f.readGroup(r, b[0])
 	}
 	f.readLates(r)
 	if err := r.Done(); err != nil {

@@ -18,6 +18,7 @@ type tally struct {
 	first  schemas.Point
 	last   schemas.Point
 	count  *window.Counter // only in counter views: the samples that the increase is worked out from
+	beyond int64           // records less values: a histogram is one record of many values
 	late   uint64          // records that came after the device or agent watermark had passed their window's end
 	seen   bitset          // devices in it; only where the key does not hold the device
 }
@@ -33,13 +34,14 @@ func (a *tally) Reset() {
 
 // Merge adds everything in from.
 func (a *tally) Merge(from *tally) {
-	if from.sk.Count() == 0 {
+	if from.records() == 0 {
 		return
 	}
-	if a.sk.Count() == 0 {
+	if a.records() == 0 {
 		a.first, a.last = from.first, from.last
 	}
 	a.sk.Merge(&from.sk)
+	a.beyond += from.beyond
 	a.digest += from.digest
 	a.late += from.late
 	a.first, a.last = earlier(a.first, from.first), later(a.last, from.last)
@@ -57,9 +59,23 @@ func (a *tally) counter() *window.Counter {
 	return a.count
 }
 
+// records is how many records have been added.
+func (a *tally) records() uint64 { return a.sk.Count() + uint64(a.beyond) }
+
+// addMany adds one record that is a distribution. p is its mean.
+func (a *tally) addMany(p schemas.Point, values *sketch.Sketch) {
+	if a.records() == 0 {
+		a.first, a.last = p, p
+	}
+	a.first, a.last = earlier(a.first, p), later(a.last, p)
+	a.sk.Merge(values)
+	a.beyond += 1 - int64(values.Count())
+	a.digest += p.ID
+}
+
 // add adds one record.
 func (a *tally) add(p schemas.Point) {
-	if a.sk.Count() == 0 {
+	if a.records() == 0 {
 		a.first, a.last = p, p
 	} else {
 		if schemas.Before(p.Time, p.ID, a.first.Time, a.first.ID) {
@@ -95,6 +111,7 @@ func appendTally(b []byte, a *tally) []byte {
 	b, _ = a.sk.AppendBinary(b) // fails only for sketches that cannot exist here
 	b = binary.LittleEndian.AppendUint64(b, a.digest)
 	b = appendPoint(appendPoint(b, a.first), a.last)
+	b = binary.AppendVarint(b, a.beyond)
 	b = binary.AppendUvarint(b, a.late)
 	b = binary.AppendUvarint(b, uint64(len(a.seen)))
 	for _, w := range a.seen {
@@ -106,11 +123,14 @@ func appendTally(b []byte, a *tally) []byte {
 	return b
 }
 
-func readTally(a *tally, b []byte) ([]byte, error) {
+func readTally(a *tally, b []byte, version byte) ([]byte, error) {
 	r := fold.StateReader{B: b}
 	r.Then(a.sk.Decode)
 	a.digest = r.Fixed()
 	a.first, a.last = readPoint(&r), readPoint(&r)
+	if version > 2 {
+		a.beyond = r.Int()
+	}
 	a.late = r.Uint()
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		a.seen = append(a.seen, r.Fixed())

@@ -99,7 +99,7 @@ func (f *Fold) advance(g *group, watermark, judge int64) {
 
 // revise puts out one revision of a window.
 func (f *Fold) revise(g *group, r window.Revision[tally]) {
-	n := r.Acc.sk.Count()
+	n := r.Acc.records()
 	f.emitted(g, n-r.State.Emitted)
 	r.State.Emitted = n
 	from := len(f.out.Sketches)
@@ -107,7 +107,7 @@ func (f *Fold) revise(g *group, r window.Revision[tally]) {
 	w := schemas.Window{
 		View: g.view.Name, Dims: g.view.Dims, Key: g.key, Start: r.Start, End: r.End,
 		FirstN: r.State.FirstN, Revision: r.State.Revision, Timing: timing(r.Timing),
-		Count: n, Sum: r.Acc.sk.Sum(), Min: r.Acc.sk.Min(), Max: r.Acc.sk.Max(),
+		Count: r.Acc.sk.Count(), Sum: r.Acc.sk.Sum(), Min: r.Acc.sk.Min(), Max: r.Acc.sk.Max(),
 		First: r.Acc.first, Last: r.Acc.last, Sketch: f.out.Sketches[from:len(f.out.Sketches):len(f.out.Sketches)],
 		Digest: r.Acc.digest, LateCount: r.Acc.late, ClockError: f.in.Tick.Error, ConfigRev: f.revision(),
 	}
@@ -144,7 +144,7 @@ func (f *Fold) emitted(g *group, n uint64) {
 		g.state.open -= n
 	}
 	if g.view.Name == f.newest().Views[0].Name {
-		f.accounts.tenant(g.key.Tenant).open -= n
+		f.share(g.key.Tenant, g.signal()).open -= n
 	}
 }
 

@@ -1,0 +1,188 @@
+package aggregator
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"weir/pkg/sketch"
+	"weir/schemas"
+)
+
+// exporter plays an OTLP sender with one counter, one histogram and spans, and
+// knows what they add up to.
+type exporter struct {
+	s       *script
+	start   int64
+	total   float64
+	sizes   sketch.Sketch
+	spans   int
+	hash    uint64
+	last    []schemas.Reading
+	records uint64 // sent, repeats included
+	again   uint64 // of them, repeats
+}
+
+// export sends a request with everything that has come together.
+func (e *exporter) export(t *rapid.T, now int64) {
+	e.hash++
+	sizes, err := e.sizes.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(id uint64) schemas.MetricStream { return schemas.MetricStream{ID: id, Start: e.start} }
+	e.last = []schemas.Reading{
+		{Values: []schemas.Value{{Metric: "orders", Value: e.total, Kind: schemas.TotalRecord, MetricStream: of(1)}}},
+		{Values: []schemas.Value{{Metric: "size", Value: e.sizes.Sum(), Kind: schemas.HistogramsRecord, MetricStream: of(2), Sketch: sizes}}},
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "spans") {
+		e.last = append(e.last, schemas.Reading{Values: []schemas.Value{{Metric: schemas.SpanMetric, Value: 0.25}}})
+		e.spans++
+	}
+	for i := range e.last {
+		e.last[i].EventTime, e.last[i].IngestTime = now, now
+		e.last[i].Request = schemas.Request{Hash: e.hash, At: uint32(i)}
+	}
+	e.send(0)
+}
+
+// send journals the newest request from one of its readings on.
+func (e *exporter) send(from int) {
+	for i := range e.last[from:] {
+		r := &e.last[from+i]
+		e.s.b.Add("acme", "shop", r)
+		e.s.b.AddFlow("acme", schemas.SignalOf(r.Values[0].Metric), "", "", 1)
+		e.records++
+	}
+}
+
+// otlpScript is a journal of a sender that counts, restarts and sends again.
+func otlpScript(t *rapid.T) (e *exporter, orders float64, sizes uint64) {
+	now := int64(1_760_000_000_000 * ms)
+	e = &exporter{s: &script{}}
+	e.s.cut(now)
+	e.start = now + 1
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		now += rapid.SampledFrom([]int64{250, 1000, 5000}).Draw(t, "step") * ms
+		if n := rapid.IntRange(0, 5).Draw(t, "orders"); n > 0 {
+			e.total += float64(n)
+			orders += float64(n)
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "sizes") {
+			e.sizes.Add(rapid.Float64Range(1, 100).Draw(t, "size"))
+			sizes++
+		}
+		e.export(t, now)
+		if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+			e.s.cut(now)
+			e.send(0)
+			e.again += uint64(len(e.last))
+		}
+		if rapid.IntRange(0, 5).Draw(t, "restart") == 0 {
+			now += 10 * ms
+			e.start, e.total = now, 0
+			e.sizes.Reset()
+		}
+		e.s.cut(now)
+	}
+	for range 10 {
+		now += 20_000 * ms
+		e.s.cut(now)
+	}
+	return e, orders, sizes
+}
+
+// What adds up at the sender is counted once: over resets, restarts of the fold
+// and requests that are sent again.
+func TestCumulative(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		e, orders, sizes := otlpScript(rt)
+		whole := play(t, NewFold("a001", nil), e.s.frames, 0, &position{})
+		cut := rapid.IntRange(0, len(e.s.frames)).Draw(rt, "checkpoint")
+		f, at := NewFold("a001", nil), &position{}
+		got := play(t, f, e.s.frames[:cut], 0, at)
+		g := NewFold("a001", nil)
+		if err := g.Restore(f.Append(nil)); err != nil {
+			rt.Fatal(err)
+		}
+		got = append(got, play(t, g, e.s.frames, cut, at)...)
+		if !bytes.Equal(bytes.Join(got, nil), bytes.Join(whole, nil)) {
+			rt.Fatalf("commits differ after a checkpoint at %d", cut)
+		}
+		sums, counts := map[string]float64{}, map[string]uint64{}
+		for _, w := range newest(t, whole) {
+			if w.View == "device" {
+				sums[w.Dim("metric")] += w.Sum
+				counts[w.Dim("metric")] += w.Count
+			}
+		}
+		if math.Abs(sums["orders"]-orders) > 1e-6 || counts["size"] != sizes || counts[schemas.SpanMetric] != uint64(e.spans) {
+			rt.Fatalf("%v orders, %d sizes, %d spans; want %v, %d, %d", sums["orders"], counts["size"], counts[schemas.SpanMetric], orders, sizes, e.spans)
+		}
+		l := schemas.NewLedger([]schemas.AgentLedger{{Agent: "a001", Rows: g.rows()}})
+		if l.Totals.Unexplained != 0 || l.Totals.Received != e.records || l.Totals.Duplicate != e.again || l.Signals["traces"].Unexplained != 0 ||
+			l.Signals["traces"].Counted != uint64(e.spans) {
+			rt.Fatalf("ledger %+v, signals %+v; want %d records, %d again", l.Totals, l.Signals["traces"], e.records, e.again)
+		}
+	})
+}
+
+// newest are the newest revisions of all parts.
+func newest(t testing.TB, commits [][]byte) map[string]schemas.Window {
+	t.Helper()
+	latest := map[string]schemas.Window{}
+	for _, b := range commits {
+		c, err := new(schemas.CommitDecoder).Decode(b, schemas.WithAll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range c.Windows {
+			latest[fmt.Sprint(w.View, w.Key.ID(), w.Start, w.FirstN)] = w
+		}
+	}
+	return latest
+}
+
+// What a sender had counted before anybody looked is nobody's increase.
+func TestCumulativeFromBefore(t *testing.T) {
+	var s streams
+	at := func(start, at int64, value float64) float64 {
+		st, known := s.at(streamKey{"x", 1})
+		return st.increase(&schemas.Value{Kind: schemas.TotalRecord, Value: value, MetricStream: schemas.MetricStream{Start: start}}, at, 100, known)
+	}
+	for i, c := range []struct {
+		start, at   int64
+		value, want float64
+	}{
+		{50, 110, 1000, 0}, {50, 120, 1010, 10}, {50, 115, 1005, 0}, {50, 130, 1010, 0}, {50, 140, 3, 3}, {145, 150, 7, 7}, {145, 160, 8, 1},
+	} {
+		if got := at(c.start, c.at, c.value); got != c.want {
+			t.Errorf("%d: %v since %d at %d is an increase of %v, want %v", i, c.value, c.start, c.at, got, c.want)
+		}
+	}
+	for i := range maxStreams {
+		s.at(streamKey{"y", uint64(i)})
+	}
+	if st, _ := s.at(streamKey{"z", 1}); st != nil {
+		t.Error("one stream too many")
+	}
+}
+
+// The oldest request is forgotten, and no other.
+func TestRequestsRemembered(t *testing.T) {
+	var q requests
+	for i := range uint64(maxRequests) {
+		if q.repeat(schemas.Request{Hash: i + 1, At: 2}) {
+			t.Fatalf("request %d is new", i)
+		}
+	}
+	if !q.repeat(schemas.Request{Hash: 1, At: 1}) || q.repeat(schemas.Request{Hash: 1, At: 3}) {
+		t.Error("the first request: what is behind its third reading is new, and only that")
+	}
+	if q.repeat(schemas.Request{Hash: 9999}); q.repeat(schemas.Request{Hash: 1}) || !q.repeat(schemas.Request{Hash: 3}) {
+		t.Error("the oldest is forgotten, the others are not")
+	}
+}
