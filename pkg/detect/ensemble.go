@@ -1,0 +1,220 @@
+package detect
+
+import "math"
+
+// ensemble is the shipped detector: two bands and a watch on equal values, each with its share of the alert budget.
+// What they say is turned into one number, how often a normal series would say it, and that decides.
+type ensemble struct {
+	budget float64 // findings per day
+	cadence
+	fast
+	flat
+	gap
+	slow
+	previous float64 // value
+	last     int64   // time of the newest sample
+	block    block
+	episode  episode
+	slopes   [2]slope   // of the fast and the slow band
+	rarity   [2]float32 // decades of their newest scores
+	judged   bool       // the slow band has judged the newest sample
+}
+
+// block is what the slow band gets its next value from.
+type block struct {
+	begin int64   // time of the sample before the block, ns
+	sum   float64 // of the samples
+	n     uint32
+	size  uint32 // samples of a whole block, at least 1
+}
+
+func newEnsemble(c Config) judge {
+	e := &ensemble{budget: c.Budget}
+	e.slow.profile.cycle, e.slow.profile.start = c.Day, c.DayStart
+	if c.Interval > 0 {
+		e.interval = float64(c.Interval) / second
+		e.mean = e.interval
+		e.resize()
+	}
+	return e
+}
+
+// resize sets the size of a block by the interval.
+func (e *ensemble) resize() {
+	e.block.size = 1
+	if e.interval < blockLength/second/3 {
+		e.block.size = uint32(math.Round(blockLength / second / e.interval))
+	}
+}
+
+func (e *ensemble) threshold() float64 { return level(e.budget) }
+
+func (e *ensemble) update(t int64, x float64) Verdict {
+	dt := float64(t-e.last) / second
+	begun := e.last != 0
+	e.last = t
+	if begun && dt > 0 && e.cadence.update(dt) {
+		e.restart()
+	}
+	if e.interval == 0 {
+		return nothing
+	}
+	if dt <= 0 || !begun {
+		dt = e.interval
+		e.episode, e.block = episode{}, block{size: e.block.size} // the clock has been set back, or there was none
+	}
+	return e.judgeSample(t, x, dt)
+}
+
+// restart begins anew where the rate of samples has changed; the daily profile stays.
+func (e *ensemble) restart() {
+	profile, n := e.slow.profile, e.block.size
+	e.fast, e.flat, e.gap = fast{}, flat{}, gap{}
+	if e.resize(); n != e.block.size && (n <= 1 || e.block.size == 1) {
+		e.slow = slow{profile: profile}
+	}
+	e.block = block{size: e.block.size}
+}
+
+// judgeSample judges x, dt seconds after the sample before it.
+func (e *ensemble) judgeSample(t int64, x, dt float64) Verdict {
+	weight := e.episode.weight(t, e.interval)
+	fastScore, often := e.fastBand(x, dt, weight)
+	flatScore, flatOften := e.watchFlat(x, weight)
+	gapScore := e.gap.update(dt/e.interval, weight)
+	perDay := day / second / e.interval
+	o := opinion{often: min(often, flatOften, findings(perDay, gapShare, flatCurve.decades(gapScore))), alone: e.block.size == 1}
+	slowScore := e.slowBand(t, x, weight, &o)
+	e.previous = x
+
+	all := min(o.often, o.slowly)
+	v := Verdict{Score: fastScore + flatScore + gapScore + slowScore, Alert: level(all), Tail: min(all/perDay, 1)}
+	v.Flag = e.episode.update(t, e.interval, e.budget, o)
+	if v.Open = e.episode.open; !v.Flag {
+		v.Alert = suppress(v.Alert, e.threshold(), o.fresh || o.often <= o.slowly)
+	}
+	return v
+}
+
+// fastBand is what the fast band says of x, where there is one, and how many findings a day would come of it.
+func (e *ensemble) fastBand(x, dt, weight float64) (score, often float64) {
+	if e.block.size == 1 {
+		return 0, math.Inf(1)
+	}
+	weight *= suspicion(e.rarity[0], fastSuspect)
+	score = e.fast.update(x, e.previous, dt, e.interval, weight)
+	decades := fastCurve.decades(e.slopes[0].fit(&fastSlope, score))
+	e.slopes[0].learn(&fastSlope, score, weight)
+	e.rarity[0] = float32(decades)
+	return score, findings(day/second/e.interval, fastShare, decades)
+}
+
+// watchFlat is the same of a run of equal values; there are fewer runs than samples.
+func (e *ensemble) watchFlat(x, weight float64) (score, often float64) {
+	score = e.flat.update(x == e.previous, weight)
+	runs := day / second / e.interval / max(float64(e.flat.usual), 1)
+	return score, findings(runs, flatShare, flatCurve.decades(score))
+}
+
+// Decades from which a band learns less: what goes on for long has begun somewhere.
+const (
+	fastSuspect   = 3
+	slowSuspect   = 2.3
+	slowRunning   = 2
+	runningWeight = 0.05
+	suspectWeight = 0.25
+)
+
+// suspicion is how much is learned after a score that was so rare.
+func suspicion(decades float32, from float32) float64 {
+	if decades >= from {
+		return suspectWeight
+	}
+	return 1
+}
+
+// suppress keeps the alert of an episode that is open already, or of what does not beat the recent peak, below half of
+// the threshold, in its order.
+func suppress(alert, threshold float64, fresh bool) float64 {
+	if fresh && alert < threshold {
+		return alert
+	}
+	return 0.5 * threshold * alert / (alert + threshold)
+}
+
+// slowBand hands a whole block to the slow band, whose opinion goes into o. What is left of a block before a gap says
+// too little.
+func (e *ensemble) slowBand(t int64, x, weight float64, o *opinion) (score float64) {
+	e.judged, o.slowly = false, math.Inf(1)
+	b := &e.block
+	length := e.interval * float64(b.size)
+	if b.n == 0 && b.begin == 0 || b.n > 0 && float64(t-b.begin)/second > 1.5*length {
+		*b = block{begin: t - int64(e.interval*second), size: b.size}
+	}
+	b.sum += e.forBlock(x)
+	if b.n++; b.n < b.size {
+		return 0
+	}
+	dt := max(float64(t-b.begin)/second, e.interval)
+	weight *= suspicion(e.rarity[1], slowSuspect)
+	score, smoothed := e.slow.update(t, b.sum/float64(b.n), dt, length, weight)
+	decades := slowCurve.decades(e.slopes[1].fit(&slowSlope, smoothed))
+	if e.rarity[1] >= slowRunning { // a smoothed score stays up: that is one event
+		weight *= runningWeight
+	}
+	e.slopes[1].learn(&slowSlope, smoothed, weight)
+	e.rarity[1] = float32(decades)
+	share := slowShare
+	if o.alone {
+		share = 1 - flatShare - gapShare
+	}
+	o.slowly = findings(day/second/length, share, decades)
+	o.fresh = e.slow.above(smoothed, dt, length, o.alone)
+	o.loud = e.slow.loud()
+	if o.alone {
+		o.loud = o.slowly <= calmFactor*e.budget
+	}
+	e.judged = true
+	*b = block{begin: t, size: b.size}
+	return score
+}
+
+// forBlock is x as a block sees it: a spike is the fast band's.
+func (e *ensemble) forBlock(x float64) float64 {
+	if e.block.size == 1 || e.fast.n <= fastWarm {
+		return x
+	}
+	return e.fast.location + clip(x-e.fast.location, e.fast.spread)
+}
+
+func (e *ensemble) explain(add func(Contribution, float64)) {
+	if e.block.size > 1 {
+		e.fast.explain(e.previous, add)
+	}
+	e.flat.explain(add)
+	e.gap.explain(add)
+	if e.judged {
+		e.slow.explain(add)
+	}
+}
+
+func (e *ensemble) fields(c *codec) {
+	e.cadence.fields(c)
+	e.fast.fields(c)
+	e.flat.fields(c)
+	e.gap.fields(c)
+	e.slow.fields(c)
+	c.f64(&e.previous)
+	c.i64(&e.last)
+	c.i64(&e.block.begin)
+	c.f64(&e.block.sum)
+	c.u32(&e.block.n)
+	if c.reading {
+		e.resize()
+	}
+	c.flag(&e.judged)
+	e.slopes[0].fields(c)
+	e.slopes[1].fields(c)
+	c.f32s(&e.rarity[0], &e.rarity[1])
+	e.episode.fields(c)
+}

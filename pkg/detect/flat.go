@@ -1,0 +1,75 @@
+package detect
+
+import "math"
+
+// flat watches how long a value stays exactly the same. Each run of equal values is one observation, judged while it
+// lasts and learned when it ends, so that a coarse or sluggish sensor has long runs of its own.
+type flat struct {
+	run   uint32  // equal values so far, the newest included
+	runs  uint32  // that have ended
+	cut   float64 // of the tail
+	tail  tail
+	usual float32 // mean length of a run
+	part  float32 // surprise of the running one
+}
+
+var flatTails = tailSpec{share: 0.02, memory: 500, least: 0, most: 0.6, prior: 0.15, priorWeight: 20, floor: 0.01, clip: 20}
+
+const flatWarm = 100 // runs before one is a surprise
+
+// update takes in a value that is the same as the one before, or not. It is −log₁₀ of the probability that a run lasts as long as the newest one does.
+func (f *flat) update(same bool, weight float64) float64 {
+	f.part = 0
+	if f.run == 0 || !same {
+		if f.run > 0 {
+			f.learn(float64(f.run), weight)
+		}
+		f.run = 1
+		return 0
+	}
+	f.run += min(1, math.MaxUint32-f.run)
+	if f.runs < flatWarm {
+		return 0
+	}
+	f.part = float32(f.surprise(float64(f.run)))
+	return float64(f.part)
+}
+
+// surprise counts on a tail of one sample at least, so that where no value ever came twice, three may.
+func (f *flat) surprise(run float64) float64 {
+	y := run - max(f.cut, 2)
+	t := f.tail
+	t.mean = max(t.mean, 0.35)
+	t.count = max(t.count, 20)
+	return t.surprise(&flatTails, y, 0)
+}
+
+func (f *flat) learn(run, weight float64) {
+	if f.runs == 0 {
+		f.cut = run
+	}
+	run += dither(f.runs)
+	if y := run - f.cut; y > 0 && f.runs > flatWarm/4 {
+		f.tail.learn(&flatTails, y, max(f.cut, 1), float32(weight))
+	}
+	n := min(float64(f.runs)+1, slowMemory)
+	f.usual += float32(weight * (run - float64(f.usual)) / n)
+	f.cut = track(f.cut, run, flatTails.share, 0.5*weight*float64(f.usual)*max(flatTails.floor, 3/math.Sqrt(float64(f.runs)+1)))
+	f.runs += min(1, math.MaxUint32-f.runs)
+}
+
+func (f *flat) fields(c *codec) {
+	c.f64(&f.cut)
+	c.u32(&f.run)
+	c.u32(&f.runs)
+	f.tail.fields(c)
+	c.f32s(&f.usual, &f.part)
+}
+
+// dither is a number from 0 to 1 that looks random: what is whole is spread over the step that it stands for, so that
+// a tail of steps is one without steps.
+func dither(n uint32) float64 {
+	n *= 0x9e3779b9
+	n = (n ^ n>>16) * 0x85ebca6b
+	return float64((n^n>>13)*0xc2b2ae35) / (1 << 32)
+}
