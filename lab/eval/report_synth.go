@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"weir/lab/eval/synth"
+	"weir/pkg/detect"
+)
+
+// noise is what the default detector says where there is nothing to say.
+func (r report) noise() string {
+	if !hasKind(r.Noise, func(k noiseKey) string { return k.Detector }) {
+		return ""
+	}
+	rows := [][]string{{"family"}}
+	for _, c := range r.Plan {
+		rows[0] = append(rows[0], c.Name)
+	}
+	for _, f := range synth.Families() {
+		row := []string{familyName(f)}
+		for _, c := range r.Plan {
+			row = append(row, r.Noise[noiseKey{detect.Default, c.Name, f.Name}].String())
+		}
+		rows = append(rows, row)
+	}
+	rows = append(rows, r.wantedNoise())
+	return fmt.Sprintf("### False findings\n\nFindings of `%s` per series and day on healthy noise, after a day of warm-up: findings in so many series-days, and what the rate is at most, at 95 %% confidence. Wanted are at most %g. In brackets: families for which nothing is wanted.\n\n",
+		detect.Default, detect.DefaultBudget) + layOut(rows)
+}
+
+// wantedNoise adds up the families for which the budget must hold.
+func (r report) wantedNoise() []string {
+	row := []string{"all but those in brackets"}
+	for _, c := range r.Plan {
+		var sum hearing
+		for _, f := range synth.Families() {
+			if h := r.Noise[noiseKey{detect.Default, c.Name, f.Name}]; f.Wanted {
+				sum.Findings, sum.Days = sum.Findings+h.Findings, sum.Days+h.Days
+			}
+		}
+		row = append(row, sum.String())
+	}
+	return row
+}
+
+// hasKind reports whether there is anything of the default detector.
+func hasKind[K comparable, V any](all map[K]V, detector func(K) string) bool {
+	for key := range all {
+		if detector(key) == detect.Default {
+			return true
+		}
+	}
+	return false
+}
+
+// String is the rate, the evidence for it, and its bound.
+func (h hearing) String() string {
+	if h.Days == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%s (%d in %d, ≤ %s)", rate(h.perDay()), h.Findings, h.Days, rate(h.atMost()))
+}
+
+func familyName(f synth.Family) string {
+	if f.Wanted {
+		return f.Name
+	}
+	return "(" + f.Name + ")"
+}
+
+// otherNoise is the same for all detectors, without the evidence.
+func (r report) otherNoise() string {
+	if r.Noise == nil {
+		return ""
+	}
+	rows := [][]string{{"detector, cadence", "series-days"}}
+	for _, f := range synth.Families() {
+		rows[0] = append(rows[0], familyName(f))
+	}
+	for _, k := range detect.Kinds() {
+		for _, c := range r.Plan {
+			row, days := []string{nameOf(k) + ", " + c.Name, ""}, 0
+			for _, f := range synth.Families() {
+				h := r.Noise[noiseKey{k.Name, c.Name, f.Name}]
+				days += h.Days
+				row = append(row, rate(h.perDay()))
+			}
+			if row[1] = fmt.Sprint(days); days > 0 {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return "The same for all detectors, with fewer days:\n\n" + layOut(rows)
+}
+
+// hunts are the injected faults over all families.
+func (r report) hunts() string {
+	if !hasKind(r.Faults, func(k faultKey) string { return k.Detector }) {
+		return ""
+	}
+	rows := [][]string{{"fault", "wanted"}}
+	for _, c := range r.Plan {
+		rows[0] = append(rows[0], c.Name)
+	}
+	for _, fault := range synth.Faults() {
+		row := []string{fault.Name, "–"}
+		if fault.Wanted > 0 {
+			row[1] = percent(fault.Wanted)
+		}
+		for _, c := range r.Plan {
+			row = append(row, r.overFamilies(together, c.Name, fault.Name).String())
+		}
+		rows = append(rows, row)
+	}
+	return fmt.Sprintf("### Injected faults\n\nShare of faults for which %s opens a finding while they last, as shipped, that is at a budget of %g false findings per series and day: found of injected, over the seven families, and the median time from the onset to the finding. What is over in one sample, or missing, may be found three samples later.\n\n",
+		together, detect.DefaultBudget) + layOut(rows)
+}
+
+func (r report) overFamilies(detector, cadence, fault string) (sum hunt) {
+	for _, f := range synth.Families() {
+		sum = sum.plus(r.Faults[faultKey{detector, cadence, fault, f.Name}])
+	}
+	return sum
+}
+
+// String is the recall, the evidence, and the delay.
+func (h hunt) String() string {
+	if h.Trials == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%s (%d of %d) · %s", percent(h.recall()), len(h.Delays), h.Trials, span(h.delay()))
+}
+
+// huntsByFamily shows on which noise which fault is found, and what could be found at all.
+func (r report) huntsByFamily() string {
+	if !hasKind(r.Faults, func(k faultKey) string { return k.Detector }) {
+		return ""
+	}
+	rows := [][]string{{"fault, cadence"}}
+	for _, f := range synth.Families() {
+		if f.Wanted {
+			rows[0] = append(rows[0], f.Name)
+		}
+	}
+	for i, fault := range synth.Faults() {
+		for _, c := range r.Plan {
+			row := []string{fault.Name + ", " + c.Name}
+			for _, f := range synth.Families() {
+				if h, ok := r.Faults[faultKey{together, c.Name, fault.Name, f.Name}]; ok {
+					row = append(row, percent(h.recall())+" · "+span(h.delay()))
+				}
+			}
+			if len(row) == len(rows[0]) {
+				rows = append(rows, row)
+			}
+		}
+		if i == 0 {
+			rows = append(rows, r.ceilings()...)
+		}
+	}
+	return "By family of noise. Below the spikes: the most of them that anybody can find who looks at one value at a time, knows the noise exactly, and keeps the budget.\n\n" + layOut(rows)
+}
+
+// ceilings are rows of what can be found of spikes.
+func (r report) ceilings() (rows [][]string) {
+	for _, c := range r.Plan {
+		row := []string{"*possible*, " + c.Name}
+		for _, f := range synth.Families() {
+			if f.Wanted {
+				row = append(row, ceiling(f, c))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func ceiling(f synth.Family, c cadence) string {
+	if f.Tail == nil {
+		return ""
+	}
+	perSample := detect.DefaultBudget * float64(c.Step) / float64(24*time.Hour)
+	return percent(f.SpikesPossible(8, perSample))
+}
+
+// otherHunts compares detectors at the budget.
+func (r report) otherHunts() string {
+	if r.Faults == nil {
+		return ""
+	}
+	rows := [][]string{{"detector, cadence"}}
+	for _, fault := range synth.Faults() {
+		rows[0] = append(rows[0], fault.Name)
+	}
+	for _, k := range detect.Kinds() {
+		for _, c := range r.Plan {
+			row, tried := []string{nameOf(k) + ", " + c.Name}, false
+			for _, fault := range synth.Faults() {
+				h := r.overFamilies(k.Name, c.Name, fault.Name)
+				tried = tried || h.Trials > 0
+				cell := "–"
+				if h.Trials > 0 {
+					cell = percent(h.recall()) + " · " + span(h.delay())
+				}
+				row = append(row, cell)
+			}
+			if tried {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return "All detectors. Those that ship are judged by their flags; baselines get, for each noise, the threshold that they reached on at most one healthy day in ten, found by looking.\n\n" + layOut(rows)
+}
+
+// medianOf is the median of durations in ns, −1 of none.
+func medianOf(all []int64) time.Duration {
+	if len(all) == 0 {
+		return -1
+	}
+	return time.Duration(slices.Sorted(slices.Values(all))[len(all)/2])
+}
