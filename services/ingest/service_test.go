@@ -351,6 +351,41 @@ func TestStreamFull(t *testing.T) {
 	})
 }
 
+// A journal that takes nothing for a while, as on a full disk, is as good as full:
+// nobody waits in vain, and what was shed meanwhile is counted when it is back.
+func TestStuckJournal(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		log := newMemLog()
+		h := start(t, Config{}, log, nil)
+		until := time.Now().Add(10 * time.Second)
+		log.mu.Lock()
+		log.fault = func() fault {
+			if time.Now().Before(until) {
+				return loseMessage
+			}
+			return fine
+		}
+		log.mu.Unlock()
+		taken := h.nats.request("tel.t.d.metrics", "1")
+		time.Sleep(5 * time.Second)
+		h.nats.publish("tel.t.d.metrics", `{"a":1,"b":2}`)
+		if g := <-h.nats.request("tel.t.d.metrics", "1"); g.header != "journal_full" {
+			t.Errorf("request while it is stuck: %+v", g)
+		}
+		if g := <-taken; time.Now().Before(until) || g.header != "" {
+			t.Errorf("what was taken before is answered %+v at %v, want after %v", g, time.Now(), until)
+		}
+		if g := <-h.nats.request("tel.t.d.metrics", "1"); g.header != "" {
+			t.Errorf("request when it is back: %+v", g)
+		}
+		rows := sum(h.mustStop(t))
+		shed := schemas.Flow{Tenant: "t", Signal: schemas.Metrics, Outcome: schemas.Shed, Reason: schemas.JournalFull}
+		if rows[shed] != 2 {
+			t.Errorf("rows %v: want 2 shed", rows)
+		}
+	})
+}
+
 // Stopping does not hang on a journal that answers no more.
 func TestDrainIsBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

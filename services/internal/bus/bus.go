@@ -11,8 +11,8 @@
 // What a Sender reports as stored is stored above. Devices and links do what
 // users.go allows and no more. Payloads are not interpreted.
 //
-// Limits: file streams with one replica. A bus made by Dial survives restarts of
-// its server; the connections of an embedded server end with it.
+// Limits: file streams with one replica, unless somebody has given them more. Every bus survives restarts of its
+// server: calls meanwhile fail, readers, watches and subscriptions go on.
 package bus
 
 import (
@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -36,6 +37,9 @@ type Bus struct {
 	lanes  []lane // connections that only append; none: the main one appends
 	prefix string
 	dir    string // data folder of an embedded server whose metadata is synced by us; else empty
+
+	since atomic.Int64                    // when an append first had no answer, Unix ns; 0: the last one had
+	alive atomic.Pointer[context.Context] // done when the embedded server is halted; nil: it is elsewhere
 
 	mu      sync.RWMutex
 	streams []schemas.Stream
@@ -108,6 +112,7 @@ func (b *Bus) ensure(ctx context.Context, s schemas.Stream) error {
 	if s.Discard == schemas.DiscardOld {
 		cfg.Discard = jetstream.DiscardOld
 	}
+	cfg.Replicas = b.replicas(ctx, cfg.Name)
 	_, err := b.js.CreateOrUpdateStream(ctx, cfg)
 	return err
 }
@@ -148,10 +153,7 @@ func matches(pattern, subject string) bool {
 // ErrFull mean that nothing was stored; any other error leaves it unknown, and
 // the caller reads Last before it goes on.
 func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	msg := &nats.Msg{Subject: subject, Data: data}
-	ack, err := b.laneOf(subject).PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after))
+	ack, err := b.store(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(after))
 	if err != nil {
 		return 0, fmt.Errorf("append %d bytes to %s after %d: %w", len(data), subject, after, class(err))
 	}
@@ -160,13 +162,33 @@ func (b *Bus) Append(ctx context.Context, subject string, data []byte, after uin
 
 // Store stores data as the next message of a subject, whatever was before it.
 func (b *Bus) Store(ctx context.Context, subject string, data []byte) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	ack, err := b.laneOf(subject).PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data})
+	ack, err := b.store(ctx, subject, data)
 	if err != nil {
 		return 0, fmt.Errorf("store %d bytes on %s: %w", len(data), subject, class(err))
 	}
 	return ack.Sequence, nil
+}
+
+// store publishes to a stream and notes whether the stream answers at all. A
+// server that is halted will never answer, so nobody waits for it.
+func (b *Bus) store(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	bounded, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	life := b.alive.Load()
+	if life != nil {
+		defer context.AfterFunc(*life, cancel)()
+	}
+	began := time.Now()
+	ack, err := b.laneOf(subject).PublishMsg(bounded, &nats.Msg{Subject: subject, Data: data}, opts...)
+	switch {
+	case err != nil && life != nil && (*life).Err() != nil:
+		return nil, fmt.Errorf("%w: %w", ErrLost, ErrHalted)
+	case !errors.Is(err, context.DeadlineExceeded):
+		b.answered()
+	case ctx.Err() == nil:
+		b.unanswered(began)
+	}
+	return ack, err
 }
 
 // Last is the newest message of a subject. ErrNone: it has none.
@@ -256,7 +278,7 @@ func (b *Bus) Usage(ctx context.Context, stream, subjects string) (Usage, error)
 // Publish sends a message that nobody stores or answers.
 func (b *Bus) Publish(subject string, data []byte) error {
 	if err := b.nc.Publish(subject, data); err != nil {
-		return fmt.Errorf("publish to %s: %w", subject, err)
+		return fmt.Errorf("publish to %s: %w", subject, class(err))
 	}
 	return nil
 }
@@ -273,7 +295,7 @@ func (b *Bus) Ask(ctx context.Context, subject string, data []byte) ([]byte, err
 		return nil, fmt.Errorf("ask %s: %w", subject, ErrNone)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", subject, err)
+		return nil, fmt.Errorf("ask %s: %w", subject, class(err))
 	}
 	return m.Data, nil
 }

@@ -41,10 +41,14 @@ func (e *Embedded) Connect(name string) (*Bus, error) {
 	return newBus(nc, e.cfg.Prefix, e.cfg.Dir)
 }
 
-// dial opens an in-process connection with the services' rights.
+// dial opens an in-process connection with the services' rights. It outlives the
+// server: it comes back by itself when the next one is there.
 func (e *Embedded) dial(name string) (*nats.Conn, error) {
-	nc, err := nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(userService, e.password),
-		nats.Name(name), nats.CustomInboxPrefix(serviceInbox), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+	nc, err := nats.Connect("", nats.InProcessServer(e), nats.UserInfo(userService, e.door.service),
+		nats.Name(name), nats.CustomInboxPrefix(serviceInbox),
+		// The server may come again at any time (life.go). Until then what is sent
+		// fails at once: what waited here would be stored when nobody expects it.
+		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectBufSize(-1), nats.IgnoreAuthErrorAbort(),
 		warnings(e.cfg.Log, name))
 	if err != nil {
 		return nil, fmt.Errorf("connect %s to the embedded server: %w", name, err)

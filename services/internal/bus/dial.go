@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,14 +28,17 @@ const (
 	dialAgain = 500 * time.Millisecond
 )
 
+// leastPayload is what a server must take in one message: entries and parts of
+// checkpoints are cut at EntrySize, and have a head.
+const leastPayload = 2 * EntrySize
+
 // Dial is DialWith for a server that wants at most a password.
 func Dial(ctx context.Context, url, user, password, prefix string) (*Bus, error) {
 	return DialWith(ctx, DialConfig{URL: url, User: user, Password: password, Prefix: prefix})
 }
 
 // DialWith connects to a server elsewhere. Once connected, the bus survives
-// restarts of the server: calls in between fail, or wait for its return within
-// their deadline, and readers go on.
+// restarts of the server: calls in between fail, and readers go on.
 func DialWith(ctx context.Context, c DialConfig) (*Bus, error) {
 	opts, err := c.options(ctx)
 	if err != nil {
@@ -42,9 +46,31 @@ func DialWith(ctx context.Context, c DialConfig) (*Bus, error) {
 	}
 	nc, err := nats.Connect(c.URL, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", c.URL, err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", shown(c.URL), err)
+	}
+	if most := nc.MaxPayload(); most < leastPayload {
+		nc.Close()
+		return nil, fmt.Errorf("connect to NATS at %s: it takes messages of %d bytes, and %d are needed: set max_payload: 8MB in its configuration", shown(c.URL), most, leastPayload)
 	}
 	return newBus(nc, c.Prefix, "")
+}
+
+// Connected says what is wrong with the connection, or nil.
+func (b *Bus) Connected() error {
+	if !b.nc.IsConnected() {
+		return fmt.Errorf("the connection to NATS is %s", strings.ToLower(b.nc.Status().String()))
+	}
+	return nil
+}
+
+// replicas is how many copies of a stream there are, where somebody has decided
+// that on a cluster: it is theirs to say. 0: the stream is not there.
+func (b *Bus) replicas(ctx context.Context, stream string) int {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return 0 // whoever makes it finds out what is wrong
+	}
+	return s.CachedInfo().Config.Replicas
 }
 
 func (c DialConfig) options(ctx context.Context) ([]nats.Option, error) {
@@ -59,6 +85,9 @@ func (c DialConfig) options(ctx context.Context) ([]nats.Option, error) {
 	opts := []nats.Option{
 		nats.Name(name), nats.Timeout(timeout), nats.PingInterval(dialPing),
 		nats.MaxReconnects(-1), nats.ReconnectWait(dialAgain), nats.ReconnectJitter(dialAgain, dialAgain),
+		// What is sent meanwhile fails at once: what waited here would be stored when
+		// nobody expects it. A login that is refused may be good again soon.
+		nats.ReconnectBufSize(-1), nats.IgnoreAuthErrorAbort(),
 		warnings(c.Log, name),
 	}
 	if c.User != "" || c.Creds != "" {

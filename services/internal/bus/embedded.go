@@ -1,15 +1,15 @@
 package bus
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // Config of an embedded server.
@@ -26,6 +26,9 @@ type Config struct {
 	Leaf       string     // host:port for links from below; port 0 takes a free one; empty: none
 	Upstream   *Upstream  // where this server links to; nil: nowhere
 
+	// ServicePassword is for processes that join this server with the services'
+	// rights, as user service; empty: a random one, which nobody knows.
+	ServicePassword  string
 	OperatorPassword string // for the command line and nats kv put; from the data folder; empty: there is no operator
 	Log              *slog.Logger
 }
@@ -36,96 +39,81 @@ const maxPayload = 8 << 20
 // EntrySize is the size at which writers cut a commit entry or a checkpoint part.
 const EntrySize = 1 << 20
 
-// Embedded is a NATS server with JetStream inside this process.
+// Embedded is a NATS server with JetStream inside this process. The server can be
+// stopped and started again (life.go); connections and subscriptions live on.
 type Embedded struct {
 	*Bus
-	srv      *server.Server
-	opts     *server.Options // the server writes the ports it took into them before it is ready
-	cfg      Config
-	gate     *gate
-	password string // of the services' own connections: random, in memory only
+	cfg            Config
+	door           *door
+	addr, leafAddr string // where it listens, in every life; empty: it does not
+
+	life     atomic.Pointer[life] // the newest
+	halted   atomic.Bool          // the newest has ended
+	turn     sync.Mutex           // held by who ends a life or begins one
+	stopped  bool                 // by Stop: no more lives. Under turn
+	die      context.CancelFunc   // ends calls that wait for the life's answer. Under turn
+	restarts atomic.Uint64
+	damage   []Damage // found at the start
+
+	syncing sync.Mutex // held while a change is made durable
+	closed  bool       // no more changes are. Under syncing
 }
 
 // Embed starts a server and connects to it. It does not wait for the upstream.
 func Embed(cfg Config) (*Embedded, error) {
-	e := &Embedded{cfg: cfg, password: rand.Text()}
+	e := &Embedded{cfg: cfg}
 	var err error
-	if e.gate, err = newGate(cfg, e.password); err != nil {
+	if e.door, err = newDoor(cfg, cmp.Or(cfg.ServicePassword, rand.Text())); err != nil {
 		return nil, err
 	}
-	if e.opts, err = options(cfg, e.gate); err != nil {
+	if e.damage, err = repair(cfg.Dir, cfg.Prefix, time.Now(), cfg.Log); err != nil {
 		return nil, err
 	}
-	if e.srv, err = server.NewServer(e.opts); err != nil {
-		return nil, fmt.Errorf("make NATS server on %s: %w", cfg.Listen, err)
+	l, err := begin(cfg, e.door)
+	if err != nil {
+		return nil, err
 	}
-	if err := e.start(); err != nil {
-		e.halt()
-		return nil, fmt.Errorf("start NATS server on %q with data in %s: %w", cfg.Listen, cfg.Dir, err)
-	}
-	if err = e.openLinks(); err == nil {
-		err = e.connect()
+	e.life.Store(l)
+	e.keepAddresses(l)
+	if err = e.connect(); err == nil {
+		e.live()
+		if err = e.syncChanges(); err != nil {
+			e.Bus.Close()
+		}
 	}
 	if err != nil {
-		e.halt()
+		l.end()
 		return nil, err
 	}
 	return e, nil
 }
 
-// readyWithin bounds the start of a server, which reads its files.
-const readyWithin = 30 * time.Second
-
-// start waits until the server takes connections, or says why it cannot.
-func (e *Embedded) start() error {
-	fatal := make(chan string, 1)
-	e.srv.SetLoggerV2(&serverLog{log: e.cfg.Log, fatal: fatal}, false, false, false)
-	go e.srv.Start()
-	for began := time.Now(); !e.srv.ReadyForConnections(10 * time.Millisecond); {
-		select {
-		case why := <-fatal:
-			return errors.New(why)
-		default:
-		}
-		if time.Since(began) > readyWithin {
-			return fmt.Errorf("not ready after %v", readyWithin)
-		}
+// keepAddresses notes where a server listens, so that the next one does too.
+func (e *Embedded) keepAddresses(l *life) {
+	if e.cfg.Listen != "" {
+		e.addr = l.srv.Addr().String()
+		e.cfg.Listen = e.addr
 	}
-	return nil
+	if e.cfg.Leaf != "" {
+		e.leafAddr = net.JoinHostPort(l.opts.LeafNode.Host, strconv.Itoa(l.opts.LeafNode.Port))
+		e.cfg.Leaf = e.leafAddr
+	}
 }
 
 // Addr is where the server listens; empty if it does not.
-func (e *Embedded) Addr() string {
-	if e.cfg.Listen == "" {
-		return ""
-	}
-	return e.srv.Addr().String()
-}
+func (e *Embedded) Addr() string { return e.addr }
 
 // LeafAddr is where the server takes links from below; empty if it does not.
-func (e *Embedded) LeafAddr() string {
-	if e.cfg.Leaf == "" {
-		return ""
-	}
-	return net.JoinHostPort(e.opts.LeafNode.Host, strconv.Itoa(e.opts.LeafNode.Port))
-}
-
-// Healthy says what is wrong with the server's store, or nil.
-func (e *Embedded) Healthy() error {
-	if h := e.srv.Healthz(&server.HealthzOptions{}); h.Error != "" {
-		return errors.New(h.Error)
-	}
-	return nil
-}
+func (e *Embedded) LeafAddr() string { return e.leafAddr }
 
 // Stop closes the connections and the server, with its files flushed.
 func (e *Embedded) Stop() {
 	e.Bus.Close()
-	e.halt()
-}
-
-func (e *Embedded) halt() {
-	e.gate.open() // a link that waits at the gate would hold up the shutdown
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
+	e.stopSyncing()
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.stopped = true
+	e.halted.Store(true)
+	e.die()
+	e.life.Load().end()
 }

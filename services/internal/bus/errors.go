@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -33,6 +34,9 @@ const (
 func class(err error) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return errors.Join(ErrNone, err)
+	}
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return ErrHalted // nothing is kept for when the server is back
 	}
 	var api jetstream.JetStreamError
 	if !errors.As(err, &api) || api.APIError() == nil {

@@ -14,10 +14,7 @@ import (
 // server's own tables would let a link in as the anonymous client, and give a
 // link without a login no limits at all.
 type gate struct {
-	service, operator string // passwords; operator empty: there is none
-	roster            atomic.Pointer[roster]
-	passwords         *passwords
-
+	*door
 	opened   chan struct{} // closed when links can be let in
 	openOnce sync.Once
 	links    *server.Account        // theirs; nil: none can be let in. Set before opened is closed
@@ -25,15 +22,25 @@ type gate struct {
 	joined   joined
 }
 
-func newGate(cfg Config, service string) (*gate, error) {
+// door is what gates know that outlives a server: who may come.
+type door struct {
+	service, operator string // passwords; operator empty: there is none
+	roster            atomic.Pointer[roster]
+	passwords         *passwords
+}
+
+func newDoor(cfg Config, service string) (*door, error) {
 	r, err := newRoster(cfg.Users)
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{service: service, operator: cfg.OperatorPassword, passwords: newPasswords(), opened: make(chan struct{})}
-	g.roster.Store(r)
-	return g, nil
+	d := &door{service: service, operator: cfg.OperatorPassword, passwords: newPasswords()}
+	d.roster.Store(r)
+	return d, nil
 }
+
+// gate makes the gate of one server.
+func (d *door) gate() *gate { return &gate{door: d, opened: make(chan struct{})} }
 
 // open lets links in from now on, if their account is there.
 func (g *gate) open() { g.openOnce.Do(func() { close(g.opened) }) }

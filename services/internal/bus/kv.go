@@ -7,13 +7,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Bucket is a KV bucket.
 type Bucket struct {
 	kv   jetstream.KeyValue
+	nc   *nats.Conn
 	name string
 }
 
@@ -28,11 +32,12 @@ type Entry struct {
 func (b *Bus) Bucket(ctx context.Context, name string, history uint8) (*Bucket, error) {
 	kv, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: b.prefix + name, History: history, Storage: jetstream.FileStorage, MaxBytes: 64 << 20,
+		Replicas: b.replicas(ctx, "KV_"+b.prefix+name),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s%s: %w", b.prefix, name, err)
 	}
-	return &Bucket{kv: kv, name: name}, b.syncMetadata()
+	return &Bucket{kv: kv, nc: b.nc, name: name}, b.syncMetadata()
 }
 
 // Get is the newest revision of a key. ErrNone: it has none.
@@ -102,23 +107,60 @@ func (k *Bucket) Keys(ctx context.Context) ([]Entry, error) {
 }
 
 // Watch hands the revisions that are kept of every key to handle, in the order
-// in which they were written, then, after ready, each change, until ctx ends.
+// in which they were written, then, after ready, each change, until ctx ends. It
+// goes on by itself, behind what it has handed over, when the server was away.
 func (k *Bucket) Watch(ctx context.Context, ready func(), handle func(Entry)) error {
-	w, err := k.kv.WatchAll(ctx, jetstream.IncludeHistory())
-	if err != nil {
-		return fmt.Errorf("watch bucket %s: %w", k.name, err)
+	back := k.nc.StatusChanged(nats.CONNECTED)
+	defer k.nc.RemoveStatusListener(back)
+	var last uint64 // revision handed over
+	once := sync.OnceFunc(ready)
+	for first := true; ; first = false {
+		opts := []jetstream.WatchOpt{jetstream.IncludeHistory()}
+		if last > 0 {
+			opts = append(opts, jetstream.ResumeFromRevision(last+1))
+		}
+		w, err := k.kv.WatchAll(ctx, opts...)
+		if err == nil {
+			err = follow(ctx, w, back, once, func(e Entry) { handle(e); last = e.Revision })
+			_ = w.Stop()
+		} else if !first {
+			err = again(ctx) // the server is away once more, or not quite back
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("watch bucket %s: %w", k.name, err)
+		}
 	}
-	defer func() { _ = w.Stop() }()
+}
+
+// watchAgain is the time between two tries to go on watching.
+const watchAgain = 250 * time.Millisecond
+
+// again waits for the next try.
+func again(ctx context.Context) error {
+	select {
+	case <-time.After(watchAgain):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// follow hands over what a watch brings until the connection has come back from
+// somewhere, where the server no longer knows of the watch.
+func follow(ctx context.Context, w jetstream.KeyWatcher, back <-chan nats.Status, ready func(), handle func(Entry)) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-back:
+			return nil
 		case e, ok := <-w.Updates():
 			switch {
-			case !ok && ctx.Err() != nil:
-				return nil
 			case !ok:
-				return fmt.Errorf("watch bucket %s: ended by the server", k.name)
+				return errors.New("ended by the server")
 			case e == nil:
 				ready()
 			case e.Operation() == jetstream.KeyValuePut:

@@ -21,19 +21,19 @@ import (
 const linkAccount = "LINKS"
 
 // openLinks makes the account and lets links in.
-func (e *Embedded) openLinks() error {
-	defer e.gate.open()
-	if e.cfg.Leaf == "" {
+func (l *life) openLinks() error {
+	defer l.gate.open()
+	if l.opts.LeafNode.Port == 0 {
 		return nil
 	}
-	links, err := e.srv.RegisterAccount(linkAccount)
+	links, err := l.srv.RegisterAccount(linkAccount)
 	if err == nil {
-		err = passOn(e.srv.GlobalAccount(), links)
+		err = passOn(l.srv.GlobalAccount(), links)
 	}
 	if err != nil {
 		return fmt.Errorf("make account %s for links: %w", linkAccount, err)
 	}
-	e.gate.links, e.gate.there = links, e.linked
+	l.gate.links, l.gate.there = links, l.linked
 	return nil
 }
 
@@ -65,10 +65,11 @@ type LinkInfo struct {
 
 // Links are the links from below, by name.
 func (e *Embedded) Links() []LinkInfo {
-	all := e.leafs(linkAccount)
+	now := e.life.Load()
+	all := now.leafs(linkAccount)
 	list := make([]LinkInfo, 0, len(all))
 	for _, l := range all {
-		j := e.gate.joined.get(l.ID)
+		j := now.gate.joined.get(l.ID)
 		name := j.name
 		if name == "" {
 			name = l.Name
@@ -83,17 +84,17 @@ func (e *Embedded) Links() []LinkInfo {
 }
 
 // linked are the connections of the links from below.
-func (e *Embedded) linked() map[uint64]bool {
+func (l *life) linked() map[uint64]bool {
 	there := map[uint64]bool{}
-	for _, l := range e.leafs(linkAccount) {
-		there[l.ID] = true
+	for _, leaf := range l.leafs(linkAccount) {
+		there[leaf.ID] = true
 	}
 	return there
 }
 
 // leafs are the server's leaf links of one account.
-func (e *Embedded) leafs(account string) []*server.LeafInfo {
-	z, err := e.srv.Leafz(&server.LeafzOptions{Account: account})
+func (l *life) leafs(account string) []*server.LeafInfo {
+	z, err := l.srv.Leafz(&server.LeafzOptions{Account: account})
 	if err != nil {
 		return nil // it never fails
 	}

@@ -24,7 +24,7 @@ const (
 func options(cfg Config, g *gate) (*server.Options, error) {
 	o := &server.Options{
 		ServerName: serverName(cfg), JetStreamDomain: cfg.Domain,
-		JetStream: true, StoreDir: filepath.Join(cfg.Dir, "jetstream"),
+		JetStream: true, StoreDir: filepath.Join(cfg.Dir, storeDir),
 		NoSigs: true, DisableJetStreamBanner: true, MaxPayload: maxPayload, MaxPending: 64 << 20,
 		DontListen:         cfg.Listen == "",
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40, // the streams' own caps are what limits

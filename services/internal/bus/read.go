@@ -86,9 +86,11 @@ const quiet = time.Second
 
 // next waits for a message. It is nil where stopAtEnd is set and none is left.
 func next(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContext, stopAtEnd bool) (*Message, error) {
-	var opts []jetstream.NextOpt
+	// it.Stop does not end it where the client is just making its consumer anew, as
+	// after this process was stopped for a while: the context does.
+	opts := []jetstream.NextOpt{jetstream.NextContext(ctx)}
 	if stopAtEnd {
-		opts = append(opts, jetstream.NextMaxWait(quiet))
+		opts = []jetstream.NextOpt{jetstream.NextMaxWait(quiet)}
 	}
 	for {
 		m, err := it.Next(opts...)

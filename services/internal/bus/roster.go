@@ -51,12 +51,12 @@ func (e *Embedded) SetUsers(users []User) error {
 	if err != nil {
 		return err
 	}
-	old := e.gate.roster.Load()
+	old := e.door.roster.Load()
 	if old.open() || next.open() {
 		return errors.New("replace users: a server is started with users or without; it does not change from one to the other")
 	}
-	e.gate.roster.Store(next)
-	e.gate.passwords.forget(func(hash string) bool {
+	e.door.roster.Store(next)
+	e.door.passwords.forget(func(hash string) bool {
 		for _, u := range next.users {
 			if u.Hash == hash {
 				return false
@@ -74,16 +74,17 @@ func (e *Embedded) SetUsers(users []User) error {
 
 // disconnect ends the connections and links of a user.
 func (e *Embedded) disconnect(user string) error {
-	z, err := e.srv.Connz(&server.ConnzOptions{User: user, Username: true, State: server.ConnOpen, Limit: math.MaxInt32})
+	now := e.life.Load()
+	z, err := now.srv.Connz(&server.ConnzOptions{User: user, Username: true, State: server.ConnOpen, Limit: math.MaxInt32})
 	if err != nil {
 		return err
 	}
-	ids := e.gate.joined.of(user)
+	ids := now.gate.joined.of(user)
 	for _, c := range z.Conns {
 		ids = append(ids, c.Cid)
 	}
 	for _, id := range ids {
-		_ = e.srv.DisconnectClientByID(id) // one that has gone by itself is no error
+		_ = now.srv.DisconnectClientByID(id) // one that has gone by itself is no error
 	}
 	return nil
 }

@@ -4,23 +4,60 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/nats-io/nats.go"
 	"golang.org/x/sys/unix"
 )
 
-// syncMetadata writes the folder's file system to disk. The server syncs the
-// metadata of a stream only in its slowest mode; without this a power cut
-// shortly after a stream was made takes the whole stream.
+// syncMetadata writes the folder's file system to disk and then keeps copies of
+// what describes the streams (keep.go). The server syncs the metadata of a stream
+// only in its slowest mode; without this a power cut shortly after a stream was
+// made takes the whole stream.
 func (b *Bus) syncMetadata() error {
 	if b.dir == "" {
 		return nil
 	}
-	f, err := os.Open(b.dir)
+	if err := syncFS(b.dir); err != nil {
+		return err
+	}
+	return keepMetadata(b.dir)
+}
+
+// syncFS writes the file system that holds dir to disk.
+func syncFS(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("sync data folder: %w", err)
 	}
 	defer f.Close()
 	if err := unix.Syncfs(int(f.Fd())); err != nil {
-		return fmt.Errorf("sync data folder %s: %w", b.dir, err)
+		return fmt.Errorf("sync data folder %s: %w", dir, err)
 	}
 	return nil
+}
+
+// streamChanges is where the server tells of streams that were made, changed or
+// deleted, by whomever: services run apart from the server make theirs too.
+const streamChanges = "$JS.EVENT.ADVISORY.STREAM.*.>"
+
+// syncChanges makes every change of a stream durable, also those that do not come
+// by way of this process. Consumers need nothing: ours are in memory.
+func (e *Embedded) syncChanges() error {
+	_, err := e.nc.Subscribe(streamChanges, func(m *nats.Msg) {
+		e.syncing.Lock()
+		defer e.syncing.Unlock()
+		if e.closed {
+			return
+		}
+		if err := e.syncMetadata(); err != nil {
+			e.cfg.Log.Warn("a changed stream may be gone after a power cut", "change", m.Subject, "err", err)
+		}
+	})
+	return err
+}
+
+// stopSyncing returns when nothing is being synced, and nothing will be.
+func (e *Embedded) stopSyncing() {
+	e.syncing.Lock()
+	defer e.syncing.Unlock()
+	e.closed = true
 }

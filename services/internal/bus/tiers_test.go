@@ -97,6 +97,7 @@ func TestExternalServer(t *testing.T) {
 	o := &server.Options{
 		ServerName: "theirs", JetStreamDomain: "theirs", Host: "127.0.0.1", Port: server.RANDOM_PORT,
 		JetStream: true, StoreDir: t.TempDir(), NoSigs: true, DisableJetStreamBanner: true, NoLog: true,
+		MaxPayload: maxPayload,
 	}
 	o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", server.RANDOM_PORT
 	theirs, err := server.NewServer(o)

@@ -4,16 +4,21 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"weir/services/internal/certs"
 )
 
-// TLS is one side of a TLS connection, as PEM files, read once at the start.
+// TLS is one side of a TLS connection, as PEM files. Certificate and key are read
+// again when they change, the authorities are not.
 type TLS struct {
-	Cert, Key string // who this side is; a listener needs them
-	CA        string // who signs the other side's certificate. Empty: a listener asks for none, a connection goes by the system's CAs
-	First     bool   // the handshake comes before the first byte of NATS; both sides must want it
+	Cert, Key string       // who this side is; a listener needs them
+	CA        string       // who signs the other side's certificate. Empty: a listener asks for none, a connection goes by the system's CAs
+	Log       *slog.Logger // is told of changes of the files; nil: nobody is
+	First     bool         // the handshake comes before the first byte of NATS; both sides must want it
 }
 
 // tlsWithin bounds a handshake, in seconds: links may be slow.
@@ -39,10 +44,12 @@ func (t *TLS) listener() (*tls.Config, error) {
 	if t.Cert == "" || t.Key == "" {
 		return nil, fmt.Errorf("TLS with certificate %q and key %q: a listener needs both", t.Cert, t.Key)
 	}
-	c, err := t.own()
+	pair, err := certs.Read(t.Cert, t.Key, t.Log)
 	if err != nil {
 		return nil, err
 	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	pair.Serve(c)
 	if t.CA != "" {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 		c.ClientCAs, err = authorities(t.CA)
@@ -52,25 +59,20 @@ func (t *TLS) listener() (*tls.Config, error) {
 
 // dialer is what a connection or a link needs.
 func (t *TLS) dialer() (*tls.Config, error) {
-	c, err := t.own()
-	if err == nil && t.CA != "" {
-		c.RootCAs, err = authorities(t.CA)
-	}
-	return c, err
-}
-
-// own holds this side's certificate, where there is one.
-func (t *TLS) own() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.Cert == "" && t.Key == "" {
+	if t.Cert != "" || t.Key != "" {
+		pair, err := certs.Read(t.Cert, t.Key, t.Log)
+		if err != nil {
+			return nil, err
+		}
+		pair.Show(c)
+	}
+	if t.CA == "" {
 		return c, nil
 	}
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return nil, fmt.Errorf("TLS certificate %s with key %s: %w", t.Cert, t.Key, err)
-	}
-	c.Certificates = []tls.Certificate{pair}
-	return c, nil
+	var err error
+	c.RootCAs, err = authorities(t.CA)
+	return c, err
 }
 
 func authorities(file string) (*x509.CertPool, error) {

@@ -161,7 +161,7 @@ func (e *Embedded) uplink() uint64 {
 	if e.cfg.Upstream == nil {
 		return 0
 	}
-	for _, l := range e.leafs(server.DEFAULT_GLOBAL_ACCOUNT) {
+	for _, l := range e.life.Load().leafs(server.DEFAULT_GLOBAL_ACCOUNT) {
 		if l.IsSpoke {
 			return l.ID
 		}

@@ -94,7 +94,7 @@ func TestDurability(t *testing.T) {
 	}
 	e := embed(t, Config{Durability: Durable})
 	fill(t, e.Bus, "s.a")
-	if j, err := e.srv.Jsz(nil); err != nil || !j.Config.SyncAlways {
+	if j, err := e.life.Load().srv.Jsz(nil); err != nil || !j.Config.SyncAlways {
 		t.Errorf("the server does not sync always: %v", err)
 	}
 }

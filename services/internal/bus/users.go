@@ -118,7 +118,9 @@ func linkPermissions(name, region string) *server.Permissions {
 			up = append(up, upSubjects(region, 0, schemas.Producer(name, p))...)
 		}
 	} else {
-		up = append(up, upSubjects(region, schemas.Partition(name), name)...)
+		for _, producer := range [...]string{name, schemas.Detector(name)} {
+			up = append(up, upSubjects(region, schemas.Partition(producer), producer)...)
+		}
 	}
 	return allow(append(up, schemas.Desired(region, name)), []string{upInbox(name) + ">", schemas.CommandAll})
 }

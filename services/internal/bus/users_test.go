@@ -62,7 +62,7 @@ func TestLinkPermissions(t *testing.T) {
 			}
 		}
 	}
-	f("a001", "r01", "weir.inbox.r01.4.a001.*", "weir.link.r01.4.a001", "weir.desired.r01.a001")
+	f("a001", "r01", "weir.inbox.r01.4.a001.*", "weir.link.r01.4.a001", "weir.inbox.r01.0.a001:finding.*", "weir.link.r01.0.a001:finding", "weir.desired.r01.a001")
 	var center []string
 	for _, p := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"} {
 		center = append(center, "weir.inbox.center.0.r01:"+p+".*", "weir.link.center.0.r01:"+p)

@@ -11,35 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leastRoom is how many bytes must be free at a start: the server refuses to
-// work on a full disk, and needs more than that within minutes.
-const leastRoom = 64 << 20
-
-// checkRoom finds out whether the folder takes data.
-func checkRoom(dir string) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return explain(dir, err)
-	}
-	if err := enoughRoom(dir, s.Bavail*uint64(s.Bsize)); err != nil {
-		return err
-	}
-	name := filepath.Join(dir, ".probe")
-	defer os.Remove(name)
-	if err := os.WriteFile(name, make([]byte, 4096), 0o600); err != nil {
-		return explain(dir, err)
-	}
-	return nil
-}
-
-func enoughRoom(dir string, free uint64) error {
-	if free >= leastRoom {
-		return nil
-	}
-	return fmt.Errorf("data folder %s: the disk is full, %d MB are free and at least %d MB are needed: make room or choose another disk",
-		dir, free>>20, leastRoom>>20)
-}
-
 // explain turns what the system says about a folder into what to do.
 func explain(dir string, err error) error {
 	advice := "choose another folder"

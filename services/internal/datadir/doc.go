@@ -5,6 +5,9 @@
 //	operator.json  name and password for operators; a context file of the nats command; mode 0600
 //	run.json       addresses, pid and versions of the running process; there once devices are accepted
 //	jetstream/     streams and buckets
+//	streams/       copies of what describes the streams
+//	reserve        room that is kept for the moment when the disk is full
+//	damaged/       what could not be read, as it was found; nothing needs it any more
 //
 // In: a path and what the process wants to be. Out: a Folder that belongs to
 // this process alone until Close, and for other commands the Instances that

@@ -25,8 +25,13 @@ type Instance struct {
 	NATS    string    `json:"nats"`
 	MQTT    string    `json:"mqtt"`
 	Leaf    string    `json:"leaf,omitempty"`
-	Agents  int       `json:"agents"`
-	Regions int       `json:"regions"`
+
+	OTLPGRPC string `json:"otlp_grpc,omitempty"`
+	OTLPHTTP string `json:"otlp_http,omitempty"`
+
+	Class   string `json:"durability,omitempty"` // fast or durable: what a power cut may take
+	Agents  int    `json:"agents"`
+	Regions int    `json:"regions"`
 	Owner
 }
 

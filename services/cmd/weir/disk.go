@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"weir/services/internal/bus"
+)
+
+// restartable is the embedded server, as its guard sees it.
+type restartable interface {
+	Healthy() error
+	Halt()
+	Resume() error
+}
+
+// reserve is the room that is kept for the worst moment.
+type reserve interface {
+	Held() int64
+	Make(size int64) error
+	Free() error
+}
+
+// guard keeps the embedded server working on a disk that is full or fails. A
+// store that has met either takes nothing any more, whatever becomes of the disk:
+// the guard then gives up the reserve, and starts the server again as soon as
+// there is room. What was acknowledged is on the disk all the while.
+type guard struct {
+	server  restartable
+	reserve reserve
+	size    int64                 // of the reserve, bytes
+	free    func() (int64, error) // bytes on the volume
+	log     *slog.Logger
+
+	trouble atomic.Pointer[string] // nil: there is none
+	room    atomic.Int64           // free bytes, as last seen
+	mended  time.Time              // when it was last started again
+	wait    time.Duration          // before the next start
+}
+
+// Times of a guard.
+const (
+	guardEvery   = 250 * time.Millisecond // between two looks at the server
+	firstAgain   = 100 * time.Millisecond // between the first start, which is at once, and the second
+	longestAgain = 2 * time.Second        // between two when starting does not help
+	quietAfter   = 30 * time.Second       // without trouble: the next start is a first one
+)
+
+// needed is how many bytes must be free for a start.
+func (g *guard) needed() int64 { return g.size / 2 }
+
+// Run looks at the server until ctx ends.
+func (g *guard) Run(ctx context.Context) error {
+	tick := time.NewTicker(guardEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := g.server.Healthy()
+		room := g.look()
+		switch {
+		case errors.Is(err, bus.ErrStuck):
+			g.mend(ctx, err)
+		case err == nil:
+			g.rearm(room)
+		}
+	}
+}
+
+// look is how many bytes are free.
+func (g *guard) look() int64 {
+	room, err := g.free()
+	if err != nil {
+		room = 0
+	}
+	g.room.Store(room)
+	return room
+}
+
+// mend starts the server again, for ever trying.
+func (g *guard) mend(ctx context.Context, why error) {
+	began := time.Now()
+	g.say("the store is stuck: the server is being restarted")
+	g.log.Error("the store takes nothing any more: restarting the server", "free_mb", g.look()>>20, "err", why)
+	if full(why) || g.look() < g.needed() {
+		g.giveUpReserve()
+	}
+	g.server.Halt()
+	if time.Since(g.mended) > quietAfter {
+		g.wait = 0
+	}
+	for said := ""; g.pause(ctx); {
+		state := g.resume()
+		if state == "" {
+			break
+		}
+		g.say(state)
+		if state != said {
+			g.log.Warn(state)
+			said = state
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	g.mended = time.Now()
+	g.trouble.Store(nil)
+	g.log.Info("the server is back", "after", g.mended.Sub(began).Round(time.Millisecond), "free_mb", g.look()>>20)
+}
+
+// pause waits before a start, each time longer. It reports false when ctx ended.
+func (g *guard) pause(ctx context.Context) bool {
+	wait := time.NewTimer(g.wait)
+	defer wait.Stop()
+	g.wait = min(max(2*g.wait, firstAgain), longestAgain)
+	select {
+	case <-wait.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// resume starts the server if there is room. It says why it could not.
+func (g *guard) resume() string {
+	if room := g.look(); room < g.needed() {
+		g.giveUpReserve()
+		if room = g.look(); room < g.needed() {
+			return fmt.Sprintf("disk full, waiting for space (%d MB needed, %d MB free)", g.needed()>>20, room>>20)
+		}
+	}
+	if err := g.server.Resume(); err != nil {
+		return fmt.Sprintf("the server does not start: %v; trying again", err)
+	}
+	return ""
+}
+
+// giveUpReserve frees the reserve, if there is one.
+func (g *guard) giveUpReserve() {
+	held := g.reserve.Held()
+	if held == 0 {
+		return
+	}
+	if err := g.reserve.Free(); err != nil {
+		g.log.Error(err.Error())
+		return
+	}
+	g.log.Warn("the reserve was given up", "mb", held>>20)
+}
+
+// rearm makes the reserve again once there is room for it twice.
+func (g *guard) rearm(room int64) {
+	if g.reserve.Held() > 0 || room < 2*g.size {
+		return
+	}
+	if err := g.reserve.Make(g.size); err != nil {
+		g.log.Warn(err.Error())
+		return
+	}
+	g.log.Info("the reserve is there again", "mb", g.size>>20)
+}
+
+func (g *guard) say(trouble string) { g.trouble.Store(&trouble) }
+
+// healthy says what is wrong, or nil.
+func (g *guard) healthy() error {
+	if t := g.trouble.Load(); t != nil {
+		return errors.New(*t)
+	}
+	return g.server.Healthy()
+}
+
+// full reports whether an error says that a disk is full. What comes from the
+// server is text.
+func full(err error) bool {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
+			return true
+		}
+	}
+	return false
+}
