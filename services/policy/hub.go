@@ -19,6 +19,10 @@ type HubConfig struct {
 	// Copy is whether the bucket is a copy that a Cache keeps: then documents were
 	// checked against each other where they were written.
 	Copy bool
+	// Speaks reports whether this Hub is the one of several on the same bucket whose
+	// answers are sent; the others hold the same questions and are silent, so that
+	// one of them can go on at any moment. nil: there are no others.
+	Speaks func() bool
 }
 
 // Hub checks the documents of a bucket and hands those that are good on to the
@@ -180,6 +184,9 @@ func (h *Hub) attention() {
 func (h *Hub) ask(r bus.Request) {
 	who := r.Subject[strings.LastIndexByte(r.Subject, '.')+1:]
 	h.question(who, r.Data, func(data []byte) {
+		if h.cfg.Speaks != nil && !h.cfg.Speaks() {
+			return
+		}
 		if err := r.Reply(data); err != nil {
 			h.log.Warn("policy question not answered", "who", who, "err", err)
 		}

@@ -24,42 +24,29 @@ type store struct {
 
 var errCut = errors.New("no server")
 
-func (s *store) do(c Call) (revision uint64, err error) {
+func (s *store) Get(context.Context, string) (bus.Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.cut:
+		return bus.Entry{}, errCut
+	case s.bucket.revision == 0:
+		return bus.Entry{}, bus.ErrNone
+	}
+	return bus.Entry{Value: s.bucket.data, Revision: s.bucket.revision}, nil
+}
+
+func (s *store) Update(_ context.Context, _ string, value []byte, after uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cut {
 		return 0, errCut
 	}
-	outcome, revision := s.bucket.do(&c)
+	outcome, revision := s.bucket.do(&Write{Data: value, After: after})
 	if outcome == Refused {
 		return 0, bus.ErrWrongLast
 	}
 	return revision, nil
-}
-
-func (s *store) Keys(context.Context) (all []bus.Entry, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cut {
-		return nil, errCut
-	}
-	for key, v := range s.bucket.keys {
-		all = append(all, bus.Entry{Key: key, Value: v.Data, Revision: v.Revision})
-	}
-	return all, nil
-}
-
-func (s *store) Put(_ context.Context, key string, value []byte) (uint64, error) {
-	return s.do(Call{Op: Put, Key: key, Data: value})
-}
-
-func (s *store) Update(_ context.Context, key string, value []byte, after uint64) (uint64, error) {
-	return s.do(Call{Op: Update, Key: key, Data: value, After: after})
-}
-
-func (s *store) Delete(_ context.Context, key string, after uint64) error {
-	_, err := s.do(Call{Op: Delete, Key: key, After: after})
-	return err
 }
 
 func (s *store) setCut(cut bool) {
@@ -84,7 +71,7 @@ func (s *site) member(t *testing.T, name string) (at *store, stop func()) {
 	fail := make(chan error)
 	s.fail[name] = fail
 	go func() {
-		done <- Keep(ctx, Config{Store: at, Region: "r01", Partitions: partitions, Name: name}, slog.New(slog.DiscardHandler), func(ctx context.Context, p int) error {
+		done <- New(Config{Store: at, Region: "r01", Partitions: partitions, Name: name}, slog.New(slog.DiscardHandler)).Keep(ctx, func(ctx context.Context, p int) error {
 			s.change(p, func(names []string) []string { return append(names, name) })
 			defer s.change(p, func(names []string) []string {
 				return slices.DeleteFunc(names, func(n string) bool { return n == name })
@@ -135,7 +122,7 @@ func (s *site) after(t *testing.T, d time.Duration) map[string]int {
 // orderly end takes a second.
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &site{bucket: &store{mu: new(sync.Mutex), bucket: &bucket{keys: map[string]Value{}}}, serves: map[string][]string{}, fail: map[string]chan error{}}
+		s := &site{bucket: &store{mu: new(sync.Mutex), bucket: new(bucket)}, serves: map[string][]string{}, fail: map[string]chan error{}}
 		one, stopOne := s.member(t, "gw1")
 		if got := s.after(t, 1500*time.Millisecond); got["gw1"] != partitions {
 			t.Fatalf("alone: %v", got)
@@ -168,8 +155,8 @@ func TestKeep(t *testing.T) {
 			t.Errorf("a second after an orderly end: %v", got)
 		}
 		stopTwo()
-		if len(s.bucket.bucket.keys) != 0 {
-			t.Errorf("left behind: %v", s.bucket.bucket.keys)
+		if got, want := string(s.bucket.bucket.data), `{"members":null,"owners":["","","","",""]}`; got != want {
+			t.Errorf("left behind: %s", got)
 		}
 	})
 }

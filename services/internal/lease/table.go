@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"weir/schemas"
@@ -13,53 +12,45 @@ import (
 // Member is one process among those that share partitions.
 type Member struct {
 	Name string `json:"name"` // what its rank goes by; it keeps it over restarts
-	ID   string `json:"id"`   // another one at each start
+	ID   string `json:"id"`   // no two processes have the same at one time
+	Beat uint64 `json:"beat"` // its sign of life: another one with each write of its own
 	// Declines are partitions that it cannot serve for now: others take them.
 	Declines []int `json:"declines,omitempty"`
 }
 
+// sheet is the value of the key that the members share. It does not change once it
+// is part of a Table or a Write.
+type sheet struct {
+	Members []Member `json:"members"` // that live, as far as whoever wrote last knows
+	Owners  []string `json:"owners"`  // by partition: the ID of a member; empty: nobody
+}
+
 // Times of a table.
 type Times struct {
-	Renew time.Duration // between two renewals
-	Stale time.Duration // without a change, as observed, after which a lease may be taken
+	Renew time.Duration // between two signs of life
+	Stale time.Duration // without one, as observed, after which leases may be taken
 }
 
-// DefaultTimes are those of production.
-func DefaultTimes() Times { return Times{Renew: 3 * time.Second, Stale: 10 * time.Second} }
+// DefaultTimes are those of production: a member that has died is replaced within
+// nine seconds, and one that waits for a slow disk for five still counts as alive.
+func DefaultTimes() Times { return Times{Renew: 2 * time.Second, Stale: 7 * time.Second} }
 
-// believe is how long after a renewal was begun its lease is relied on. It ends
-// before anybody else can find the lease stale.
+// believe is how long after a sign of life was begun the leases that were written
+// with it are relied on. It ends before anybody else can find them stale.
 func (t Times) believe() time.Duration { return t.Stale - t.Renew }
 
-// Value is a revision of a key.
-type Value struct {
-	Data     []byte
-	Revision uint64
-}
-
-// Op is what a call does to a key.
-type Op int
-
-// The ops. All but Put are compare-and-set: After is the revision that is there,
-// 0 for none.
-const (
-	Put Op = iota
-	Update
-	Delete
-)
-
-// Call is a write to the bucket that the table asks for.
-type Call struct {
-	Op    Op
-	Key   string
+// Write is a write of the key that the table asks for, by compare-and-set.
+type Write struct {
 	Data  []byte
-	After uint64
+	After uint64 // the revision that is there; 0: none
+
+	sheet sheet
 }
 
-// Outcome of a call.
+// Outcome of a write.
 type Outcome int
 
-// The outcomes. What is unknown shows when the keys are read the next time.
+// The outcomes. What is unknown shows when the key is read the next time.
 const (
 	Done Outcome = iota
 	Refused
@@ -70,103 +61,152 @@ const (
 // clock. Not safe for concurrent use.
 type Table struct {
 	self   Member
-	prefix string // of all keys
+	prefix string // of partitions, where they are ranked
 	times  Times
 	lots   []lot
-	seen   map[string]*sight // by key
-	beat   int64             // when the sign of life was written last
-	told   []int             // the declines that it said
+
+	sheet     sheet  // as it was seen or written last
+	revision  uint64 // of the sheet; 0: there is none
+	behind    bool   // a write was refused: the next sheet counts whatever its revision
+	sights    map[string]*sight
+	confirmed int64 // when the newest write that is known to have succeeded was begun
+	attempt   int64 // when the oldest write whose outcome is unknown was begun; never: there is none
+	told      []int // the declines that it said
 }
 
-// sight is what has been seen of a key.
+// sight is what has been seen of a member, by its ID.
 type sight struct {
-	member   Member
-	revision uint64
-	since    int64 // when this revision was first seen
-	first    int64 // when the key was first seen
+	beat  uint64
+	since int64 // when this beat was first seen
+	first int64 // when the member was first seen
 }
 
-// alive reports whether a member has shown signs of life after it was first seen.
+// alive reports whether a member has shown a sign of life after it was first seen.
 func (s *sight) alive() bool { return s.since > s.first }
 
 // lot is what the member has to do with one partition.
 type lot struct {
-	revision  uint64 // of the lease, when it was ours last or we tried to take it
-	held      bool   // the lease is ours, as far as we know
-	confirmed int64  // when the newest renewal that is known to have succeeded was begun; while held
-	attempt   int64  // when the oldest write whose outcome is unknown was begun; never: there is none
-	leaving   bool   // to be given up when its work has ended
-	running   bool   // its work has not ended
-	declined  int64  // until then it is left to others
+	leaving  bool  // to be given up when its work has ended
+	running  bool  // its work has not ended
+	declined int64 // until then it is left to others
 }
 
 const never = -1 << 63
 
-// NewTable makes the core of a member that has looked at nothing yet. prefix
-// tells the keys of its region from others in the bucket.
+// NewTable makes the core of a member that has looked at nothing yet. prefix makes
+// the ranks in one region differ from those in another.
 func NewTable(prefix string, partitions int, self Member, times Times) *Table {
-	t := &Table{prefix: prefix, self: self, times: times, lots: make([]lot, partitions), seen: map[string]*sight{}, beat: never}
-	for i := range t.lots {
-		t.lots[i].attempt, t.lots[i].declined = never, never
+	t := &Table{
+		prefix: prefix, self: self, times: times, lots: make([]lot, partitions), sights: map[string]*sight{},
+		confirmed: never, attempt: never,
 	}
+	for i := range t.lots {
+		t.lots[i].declined = never
+	}
+	t.sheet.Owners = make([]string, partitions)
 	return t
 }
 
-// key is the lease of a partition.
-func (t *Table) key(partition int) string { return t.prefix + strconv.Itoa(partition) }
+// See takes the key as it has just been read; revision 0: it is not there. What
+// is older than what is known is no news, unless a write shows that it is: the
+// bucket may be a new one.
+func (t *Table) See(now int64, data []byte, revision uint64) {
+	if revision == t.revision && revision > 0 || revision > 0 && revision < t.revision && !t.behind {
+		return
+	}
+	t.behind = false
+	var s sheet
+	if revision > 0 {
+		_ = json.Unmarshal(data, &s) // what nobody can read says nothing of anybody
+	}
+	if len(s.Owners) != len(t.lots) {
+		s.Owners = make([]string, len(t.lots))
+	}
+	if t.attempt != never && beatOf(s, t.self.ID) != beatOf(t.sheet, t.self.ID) {
+		// One of the writes has succeeded: the oldest of them at the earliest.
+		t.confirmed, t.attempt = t.attempt, never
+	}
+	t.sheet, t.revision = s, revision
+	t.sight(now)
+}
 
-// memberKey is a member's sign of life.
-func (t *Table) memberKey(name string) string { return t.prefix + memberPrefix + name }
-
-const memberPrefix = "member."
-
-// See takes the keys as they have just been read.
-func (t *Table) See(now int64, keys map[string]Value) {
-	for key := range t.seen {
-		if _, ok := keys[key]; !ok {
-			delete(t.seen, key)
+func beatOf(s sheet, id string) uint64 {
+	for i := range s.Members {
+		if s.Members[i].ID == id {
+			return s.Members[i].Beat
 		}
 	}
-	for key, v := range keys {
-		if !strings.HasPrefix(key, t.prefix) {
-			continue
-		}
-		s := t.seen[key]
+	return 0
+}
+
+// sight notes the signs of life in the sheet, and when an owner that gives none was
+// first met.
+func (t *Table) sight(now int64) {
+	there := map[string]bool{}
+	note := func(id string, beat uint64) {
+		there[id] = true
+		s := t.sights[id]
 		if s == nil {
-			s = &sight{since: now, first: now}
-			t.seen[key] = s
+			t.sights[id] = &sight{beat: beat, since: now, first: now}
+			return
 		}
-		if v.Revision != s.revision {
-			if s.revision > 0 {
-				s.since = now
-			}
-			s.revision, s.member = v.Revision, Member{}
-			_ = json.Unmarshal(v.Data, &s.member) // what nobody can read belongs to nobody, and becomes stale
+		if beat != 0 && beat != s.beat {
+			s.beat, s.since = beat, now
 		}
 	}
-	for p := range t.lots {
-		t.compare(p)
+	for i := range t.sheet.Members {
+		note(t.sheet.Members[i].ID, t.sheet.Members[i].Beat)
+	}
+	for _, id := range t.sheet.Owners {
+		note(id, 0)
+	}
+	for id := range t.sights {
+		if !there[id] {
+			delete(t.sights, id)
+		}
 	}
 }
 
-// compare finds out what became of writes whose outcome was unknown, and whether
-// somebody else has taken the lease.
-func (t *Table) compare(partition int) {
-	l, s := &t.lots[partition], t.seen[t.key(partition)]
-	switch {
-	case s == nil || s.revision <= l.revision:
-		// Where it was deleted the next renewal will tell.
-	case s.member.ID != t.self.ID:
-		l.held, l.attempt = false, never
-	case l.attempt != never: // it was taken or renewed by the oldest of them at the earliest
-		l.held, l.confirmed, l.revision, l.attempt = true, l.attempt, s.revision, never
-	}
+// stale reports whether a member has shown no sign of life for so long that its
+// leases may be taken.
+func (t *Table) stale(now int64, id string) bool {
+	s := t.sights[id]
+	return s == nil || now-s.since >= int64(t.times.Stale)
 }
 
 // Held reports whether a partition is to be served now.
-func (t *Table) Held(now int64, partition int) bool {
-	l := &t.lots[partition]
-	return l.held && !l.leaving && now-l.confirmed < int64(t.times.believe())
+func (t *Table) Held(now int64, partition int) bool { return now < t.Until(partition) }
+
+// Until is when a partition that is held is let go of unless it is renewed;
+// before any time where it is not held.
+func (t *Table) Until(partition int) int64 {
+	if t.confirmed == never || t.sheet.Owners[partition] != t.self.ID || t.lots[partition].leaving {
+		return never
+	}
+	return t.confirmed + int64(t.times.believe())
+}
+
+// Owners names who holds each partition; empty: nobody, or a member that has shown
+// no sign of life for as long as makes its leases stale.
+func (t *Table) Owners(now int64) []string {
+	names := make([]string, len(t.lots))
+	for p, id := range t.sheet.Owners {
+		for i := range t.sheet.Members {
+			m := &t.sheet.Members[i]
+			if m.ID == id && (m.ID != t.self.ID && !t.stale(now, id) || t.Held(now, p)) {
+				names[p] = m.Name
+			}
+		}
+	}
+	return names
+}
+
+// Twin reports whether another process lives under the name of this member. Both
+// then want the same partitions, and whoever comes second gets none.
+func (t *Table) Twin(now int64) bool {
+	return slices.ContainsFunc(t.sheet.Members, func(m Member) bool {
+		return m.Name == t.self.Name && m.ID != t.self.ID && t.sights[m.ID].alive() && !t.stale(now, m.ID)
+	})
 }
 
 // Started says that the work on a partition has begun.
@@ -178,31 +218,39 @@ func (t *Table) Ended(now int64, partition int, failed bool) {
 	l := &t.lots[partition]
 	l.running = false
 	if failed {
-		l.leaving, l.declined = l.held, now+int64(t.times.Stale)
+		l.leaving, l.declined = t.sheet.Owners[partition] == t.self.ID, now+int64(t.times.Stale)
 	}
 }
 
-// Decide is what to write now, after a See.
-func (t *Table) Decide(now int64) (calls []Call) {
+// Decide is what to write now, after a See; false: nothing.
+func (t *Table) Decide(now int64) (Write, bool) {
+	next := sheet{Owners: slices.Clone(t.sheet.Owners)}
 	t.self.Declines = t.declines(now)
-	if t.beat == never || now-t.beat >= int64(t.times.Renew) || !slices.Equal(t.told, t.self.Declines) {
-		calls = append(calls, Call{Op: Put, Key: t.memberKey(t.self.Name), Data: t.data()})
-	}
+	changed := t.confirmed == never || now-t.confirmed >= int64(t.times.Renew) || !slices.Equal(t.told, t.self.Declines)
 	for p := range t.lots {
-		if c, ok := t.decide(now, p); ok {
-			calls = append(calls, c)
+		next.Owners[p] = t.decide(now, p)
+		changed = changed || next.Owners[p] != t.sheet.Owners[p]
+	}
+	if !changed {
+		return Write{}, false
+	}
+	self := t.self
+	self.Beat = beatOf(t.sheet, self.ID) + 1
+	for _, m := range t.sheet.Members {
+		if m.ID != self.ID && !t.buried(now, m.ID, next.Owners) {
+			next.Members = append(next.Members, m)
 		}
 	}
-	return append(calls, t.bury(now)...)
+	next.Members = append(next.Members, self)
+	return t.write(next), true
 }
 
-// data is the value of every key that it writes.
-func (t *Table) data() []byte {
-	b, err := json.Marshal(t.self)
+func (t *Table) write(s sheet) Write {
+	data, err := json.Marshal(s)
 	if err != nil {
 		panic("BUG: " + err.Error()) // strings and ints
 	}
-	return b
+	return Write{Data: data, After: t.revision, sheet: s}
 }
 
 func (t *Table) declines(now int64) (out []int) {
@@ -214,125 +262,90 @@ func (t *Table) declines(now int64) (out []int) {
 	return out
 }
 
-// decide is what to write about one partition.
-func (t *Table) decide(now int64, partition int) (Call, bool) {
-	l, key := &t.lots[partition], t.key(partition)
-	if l.held && now-l.confirmed >= int64(t.times.believe()) {
-		l.held = false
+// decide is who is to own a partition from now on. A member gives up what belongs
+// to another once its own work on it has ended, and takes what is its own to take:
+// what is nobody's, or that of one who is gone.
+func (t *Table) decide(now int64, partition int) string {
+	l, owner := &t.lots[partition], t.sheet.Owners[partition]
+	if owner == t.self.ID {
+		l.leaving = l.leaving || t.belongs(now, partition, true) != t.self.ID
+		if l.leaving && !l.running {
+			return ""
+		}
+		return owner
 	}
-	if !l.held {
-		l.leaving = false
-		return t.take(now, partition)
+	l.leaving = false
+	free := owner == "" || t.stale(now, owner)
+	if free && !l.running && t.belongs(now, partition, false) == t.self.ID {
+		return t.self.ID
 	}
-	l.leaving = l.leaving || t.owner(now, partition, true) != t.self.Name
-	switch {
-	case l.leaving && !l.running:
-		return Call{Op: Delete, Key: key, After: l.revision}, true
-	case now-l.confirmed >= int64(t.times.Renew):
-		return Call{Op: Update, Key: key, Data: t.data(), After: l.revision}, true
-	}
-	return Call{}, false
+	return owner
 }
 
-// take takes a partition that is nobody's, or whose owner is gone, if it is this
-// member's to take. Its own work on it must have ended.
-func (t *Table) take(now int64, partition int) (Call, bool) {
-	l, s := &t.lots[partition], t.seen[t.key(partition)]
-	if l.running || t.owner(now, partition, false) != t.self.Name {
-		return Call{}, false
-	}
-	c := Call{Op: Update, Key: t.key(partition), Data: t.data()}
-	if s != nil {
-		c.After = s.revision
-	}
-	return c, s == nil || s.member.ID == t.self.ID || now-s.since >= int64(t.times.Stale)
-}
-
-// owner is the member that a partition belongs to: the highest in rank of those
+// belongs is the member that a partition belongs to: the highest in rank of those
 // that live and do not decline it. proved asks for those only that have been seen
 // to live: to them one may hand over.
-func (t *Table) owner(now int64, partition int, proved bool) (name string) {
+func (t *Table) belongs(now int64, partition int, proved bool) (id string) {
+	key := t.prefix + strconv.Itoa(partition)
 	var most uint64
+	var name string
 	consider := func(m *Member) {
 		if slices.Contains(m.Declines, partition) {
 			return
 		}
-		if r := rank(m.Name, t.key(partition)); name == "" || r > most || r == most && m.Name < name {
-			name, most = m.Name, r
+		if r := rank(m.Name, key); id == "" || r > most || r == most && m.Name < name {
+			id, name, most = m.ID, m.Name, r
 		}
 	}
 	consider(&t.self)
-	for _, s := range t.seen {
-		if s.member.Name != t.self.Name && t.lives(now, s) && (s.alive() || !proved) {
-			consider(&s.member)
+	for i := range t.sheet.Members {
+		m := &t.sheet.Members[i]
+		if m.ID != t.self.ID && !t.stale(now, m.ID) && (t.sights[m.ID].alive() || !proved) {
+			consider(m)
 		}
 	}
-	return name
-}
-
-// lives reports whether a key is the sign of life of a member that has shown one
-// lately.
-func (t *Table) lives(now int64, s *sight) bool {
-	return t.seen[t.memberKey(s.member.Name)] == s && now-s.since < int64(t.times.Stale)
+	return id
 }
 
 // rank is how much a partition belongs to a member: the same for everybody who
 // asks, and independent of other members.
 func rank(member, key string) uint64 { return schemas.HashName(member + "\x00" + key) }
 
-// forgetAfter is how many times Stale a dead member's sign of life is kept.
+// forgetAfter is how many times Stale a dead member is remembered.
 const forgetAfter = 6
 
-// bury deletes the signs of life of members that are long dead.
-func (t *Table) bury(now int64) (calls []Call) {
-	for key, s := range t.seen {
-		if strings.HasPrefix(key, t.prefix+memberPrefix) && now-s.since >= forgetAfter*int64(t.times.Stale) {
-			calls = append(calls, Call{Op: Delete, Key: key, After: s.revision})
-		}
-	}
-	return calls
+// buried reports whether a member is long dead and owns nothing any more.
+func (t *Table) buried(now int64, id string, owners []string) bool {
+	return now-t.sights[id].since >= forgetAfter*int64(t.times.Stale) && !slices.Contains(owners, id)
 }
 
-// Result takes what became of a call that was begun at a time.
-func (t *Table) Result(c *Call, began int64, o Outcome, revision uint64) {
-	if c.Op == Put {
-		if o == Done {
-			t.beat, t.told = began, t.self.Declines
-			t.seen[c.Key] = &sight{member: t.self, revision: revision, since: began, first: began}
-		}
-		return
-	}
-	if c.Op == Delete && o != Unknown {
-		delete(t.seen, c.Key)
-	}
-	partition, err := strconv.Atoi(strings.TrimPrefix(c.Key, t.prefix))
-	if err != nil {
-		return // a member's
-	}
-	l := &t.lots[partition]
+// Result takes what became of a write that was begun at a time.
+func (t *Table) Result(w *Write, began int64, o Outcome, revision uint64) {
 	switch {
-	case c.Op == Delete && o == Unknown:
-	case c.Op == Delete:
-		l.held, l.leaving = false, false
 	case o == Done:
-		l.held, l.confirmed, l.revision, l.attempt = true, began, revision, never
-	case o == Unknown && l.attempt == never:
-		l.attempt, l.revision = began, c.After
-	case o == Refused && l.attempt == never: // else an earlier one may have succeeded: the next See tells
-		l.held = false
+		t.sheet, t.revision, t.confirmed, t.attempt, t.told = w.sheet, revision, began, never, t.self.Declines
+		t.sight(began)
+	case o == Refused:
+		t.behind = true
+	case t.attempt == never:
+		t.attempt = began
 	}
 }
 
-// Leave is what to write at the end: it gives up what it holds and does not work
-// on any more.
-func (t *Table) Leave() (calls []Call) {
-	for p := range t.lots {
-		if l := &t.lots[p]; l.held && !l.running {
-			calls = append(calls, Call{Op: Delete, Key: t.key(p), After: l.revision})
+// Leave is what to write at the end: the member is gone, and gives up what it does
+// not work on any more. false: nothing is left of it.
+func (t *Table) Leave() (Write, bool) {
+	next := sheet{Owners: slices.Clone(t.sheet.Owners)}
+	for p, id := range next.Owners {
+		if id == t.self.ID && !t.lots[p].running {
+			next.Owners[p] = ""
 		}
 	}
-	if s := t.seen[t.memberKey(t.self.Name)]; s != nil && s.member.ID == t.self.ID {
-		calls = append(calls, Call{Op: Delete, Key: t.memberKey(t.self.Name), After: s.revision})
+	for _, m := range t.sheet.Members {
+		if m.ID != t.self.ID {
+			next.Members = append(next.Members, m)
+		}
 	}
-	return calls
+	changed := len(next.Members) < len(t.sheet.Members) || !slices.Equal(next.Owners, t.sheet.Owners)
+	return t.write(next), changed
 }
