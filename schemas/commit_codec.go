@@ -6,21 +6,27 @@ import (
 	"slices"
 )
 
-// A commit entry as bytes, version 1:
+// A commit entry as bytes, version 2:
 //
-//	byte     1            the version
+//	byte     2            the version
 //	msgpack  [ producer, epoch, n, run_first, end,
 //	           in_first, in_last, in_hash, time, wall, config_rev, digest,
 //	           [view, size, uplink, publish, on_time_through, final_through, emitted, open, late, …],   rows of nine
 //	           [tenant, signal, stage, outcome, reason, n, …],                                           rows of six
 //	           [source, from, to, records, …],                                                           rows of four
 //	           strings, views, windows, local, early,                 how many of each
-//	           bytes of tables, of windows, of local, of early ]
+//	           bytes of tables, of windows, of local, of early,
+//	           resumed, [] or [revision, from, document],             from here on: not in version 1
+//	           findings, bytes of findings,
+//	           n − first number, [epoch, from, n, state, estate, …], estate, rows of five
+//	           [tenant, signal, stage, outcome, reason, n, …],        shed; rows of six
+//	           [of, tenant, signal, stage, outcome, reason, n, …] ]   past; rows of seven
 //	bytes    tables:  strings × (uvarint length, bytes)
 //	                  views × (uvarint name, uvarint dims, dims × uvarint string)
 //	         windows: rows, see below; for the tier above
 //	         local:   rows; a forwarder strips them
 //	         early:   rows; a forwarder strips them
+//	         findings: rows, see finding_codec.go
 //
 // A window's row, integers as in encoding/binary, floats little endian:
 //
@@ -33,6 +39,9 @@ import (
 //	uvarint expected, seen · uvarint missing, missing × uvarint string
 //	uvarint clock_error · uvarint config_rev
 //	uvarint exemplars, exemplars × (zigzag time − start, float value, uint64 id, uvarint string)
+//	uvarint widened, extra, not in version 1
+//
+// In the rows of an estate n is the entry after the last one of the epoch that it is of.
 //
 // An early value's row: uvarint tenant, device, metric, count · float mean, min, max, last
 
@@ -64,8 +73,13 @@ func (e *CommitEncoder) Append(b []byte, c *Commit) []byte {
 	for i := range c.Early {
 		e.early(&c.Early[i])
 	}
+	findings := len(e.rows)
+	for i := range c.Findings {
+		e.finding(&c.Findings[i])
+	}
 	views := e.viewTables()
-	e.header(c, len(e.table)+len(views), windows, local, len(e.rows)-early)
+	e.header(c, len(e.table)+len(views), windows, local, findings-early)
+	e.extension(c, len(e.rows)-findings)
 	b = e.head.appendTo(b)
 	b = append(b, e.table...)
 	b = append(b, views...)
@@ -94,13 +108,13 @@ func (e *CommitEncoder) begin(c *Commit) {
 		e.strings = map[string]uint32{}
 	}
 	clear(e.strings)
-	e.table, e.views, e.rows, e.n = e.table[:0], e.views[:0], e.rows[:0], c.N
+	e.table, e.views, e.rows, e.n = e.table[:0], e.views[:0], e.rows[:0], c.rowsOf()
 }
 
 func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 	w := e.head
 	w.reset(CommitVersion)
-	w.array(24)
+	w.array(commitFields)
 	w.str(c.Producer)
 	w.bin(c.Epoch[:])
 	w.uint(c.N)
@@ -126,16 +140,7 @@ func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 		w.uint(v.Open)
 		w.uint(v.Late)
 	}
-	w.array(6 * len(c.Totals))
-	for i := range c.Totals {
-		t := &c.Totals[i]
-		w.str(t.Tenant)
-		w.str(string(t.Signal))
-		w.str(string(t.Stage))
-		w.str(string(t.Outcome))
-		w.str(string(t.Reason))
-		w.uint(t.N)
-	}
+	e.totals(c.Totals)
 	w.array(4 * len(c.Holes))
 	for _, h := range c.Holes {
 		w.str(h.Source)
@@ -149,6 +154,86 @@ func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 	} {
 		w.uint(uint64(n))
 	}
+}
+
+// Fields of the head, by version.
+const (
+	commitFields1 = 24
+	commitFields  = commitFields1 + 9
+)
+
+// extension writes what version 2 has more than version 1.
+func (e *CommitEncoder) extension(c *Commit, findings int) {
+	w := e.head
+	w.bool(c.Resumed)
+	if c.Config == nil {
+		w.array(0)
+	} else {
+		w.array(3)
+		w.uint(c.Config.Revision)
+		w.int(c.Config.From)
+		w.bin(c.Config.Document)
+	}
+	w.uint(uint64(len(c.Findings)))
+	w.uint(uint64(findings))
+	w.uint(c.N - c.First())
+	w.array(5 * len(c.Continues))
+	for i := range c.Continues {
+		k := &c.Continues[i]
+		w.bin(k.Epoch[:])
+		w.uint(k.From)
+		w.uint(k.N)
+		w.uint(k.State)
+		w.uint(k.Estate)
+	}
+	w.bool(c.Estate)
+	e.totals(c.Shed)
+	w.array(7 * len(c.Past))
+	for i := range c.Past {
+		w.uint(uint64(c.Past[i].Of))
+		e.total(&c.Past[i].Total)
+	}
+}
+
+func (e *CommitEncoder) totals(rows []Total) {
+	w := e.head
+	w.array(6 * len(rows))
+	for i := range rows {
+		e.total(&rows[i])
+	}
+}
+
+func (e *CommitEncoder) total(t *Total) {
+	w := e.head
+	w.str(t.Tenant)
+	w.str(string(t.Signal))
+	w.str(string(t.Stage))
+	w.str(string(t.Outcome))
+	w.str(string(t.Reason))
+	w.uint(t.N)
+}
+
+// First is the first number that the entry stands for.
+func (c *Commit) First() uint64 {
+	if c.Since == 0 {
+		return c.N
+	}
+	return c.Since
+}
+
+// rowsOf is the number and rowEpoch the epoch of the entry that its windows are of.
+func (c *Commit) rowsOf() uint64 {
+	if c.Estate && len(c.Continues) > 0 {
+		return c.Continues[0].Next()
+	}
+	return c.N
+}
+
+func (c *Commit) rowEpoch() Epoch {
+	if c.Estate && len(c.Continues) > 0 {
+		return c.Continues[0].Epoch
+	}
+	return c.Epoch
 }
 
 func (e *CommitEncoder) string(s string) uint64 {
@@ -226,7 +311,8 @@ func (e *CommitEncoder) window(w *Window, start int64) {
 		b = appendPoint(b, w.Exemplars[i].Point, w.Start)
 		b = binary.AppendUvarint(b, e.string(w.Exemplars[i].TraceID))
 	}
-	e.rows = b
+	b = binary.AppendUvarint(b, uint64(w.Widened))
+	e.rows = binary.AppendUvarint(b, w.Extra)
 }
 
 func appendPoint(b []byte, p Point, start int64) []byte {

@@ -1,7 +1,9 @@
 package schemas
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -13,7 +15,8 @@ const (
 	WithWindows Parts = 1 << iota
 	WithLocal
 	WithEarly
-	WithAll = WithWindows | WithLocal | WithEarly
+	WithFindings
+	WithAll = WithWindows | WithLocal | WithEarly | WithFindings
 )
 
 // CommitDecoder turns bytes into entries. One goroutine uses it at a time.
@@ -29,7 +32,10 @@ func (d *CommitDecoder) Decode(b []byte, want Parts) (*Commit, error) {
 	return c, nil
 }
 
-type commitCounts struct{ strings, views, windows, local, early, tablesLen, windowsLen, localLen, earlyLen int }
+type commitCounts struct {
+	strings, views, windows, local, early, findings               int
+	tablesLen, windowsLen, localLen, earlyLen, findingsLen, total int
+}
 
 func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 	if len(b) == 0 {
@@ -43,13 +49,13 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 	}
 	d.head.reset(b[1:])
 	var n commitCounts
-	c, err := d.decodeHead(&n)
+	c, err := d.decodeHead(&n, int(b[0]))
 	if err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
 	body := b[len(b)-d.head.rest():]
-	if n.tablesLen+n.windowsLen+n.localLen+n.earlyLen != len(body) {
-		return nil, fmt.Errorf("body of %d bytes, want %d", len(body), n.tablesLen+n.windowsLen+n.localLen+n.earlyLen)
+	if n.total = n.tablesLen + n.windowsLen + n.localLen + n.earlyLen + n.findingsLen; n.total != len(body) {
+		return nil, fmt.Errorf("body of %d bytes, want %d", len(body), n.total)
 	}
 	if want == 0 {
 		return c, nil
@@ -58,6 +64,7 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tables: %w", err)
 	}
+	t.version = int(b[0])
 	body = body[n.tablesLen:]
 	if want&WithWindows != 0 {
 		if c.Windows, err = t.windows(body[:n.windowsLen], n.windows, c); err != nil {
@@ -70,17 +77,23 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 			return nil, fmt.Errorf("local windows: %w", err)
 		}
 	}
+	body = body[n.localLen:]
 	if want&WithEarly != 0 {
-		if c.Early, err = t.earlies(body[n.localLen:], n.early); err != nil {
+		if c.Early, err = t.earlies(body[:n.earlyLen], n.early); err != nil {
 			return nil, fmt.Errorf("early values: %w", err)
+		}
+	}
+	if want&WithFindings != 0 {
+		if c.Findings, err = t.findings(body[n.earlyLen:], n.findings); err != nil {
+			return nil, fmt.Errorf("findings: %w", err)
 		}
 	}
 	return c, nil
 }
 
-func (d *CommitDecoder) decodeHead(n *commitCounts) (*Commit, error) {
+func (d *CommitDecoder) decodeHead(n *commitCounts, version int) (*Commit, error) {
 	r := d.head
-	r.fields(24)
+	r.fields(map[int]int{1: commitFields1, 2: commitFields}[version])
 	c := &Commit{Producer: r.name(), Epoch: r.epoch()}
 	c.N, c.RunFirst, c.End = r.uint(), r.uint(), r.bool()
 	c.InFirst, c.InLast, c.InHash = r.uint(), r.uint(), r.uint()
@@ -94,10 +107,67 @@ func (d *CommitDecoder) decodeHead(n *commitCounts) (*Commit, error) {
 	} {
 		*p = r.size()
 	}
-	if r.err == nil && (c.RunFirst == 0 || c.RunFirst > c.N) {
-		r.fail(fmt.Errorf("entry %d of a run from %d", c.N, c.RunFirst))
+	if version > 1 {
+		c.Resumed, c.Config = r.bool(), readPolicy(r)
+		n.findings, n.findingsLen = r.size(), r.size()
+		if folded := r.uint(); folded > 0 {
+			c.Since = c.N - folded
+			r.fail(c.checkSpan(folded))
+		}
+		c.Continues, c.Estate, c.Shed = readContinued(r), r.bool(), readTotals(r)
+		c.Past = readPast(r, len(c.Continues))
+	}
+	if r.err == nil {
+		r.fail(c.checkHead())
 	}
 	return c, r.err
+}
+
+// checkHead refuses heads that nobody writes.
+func (c *Commit) checkHead() error {
+	switch {
+	case c.RunFirst == 0 || c.RunFirst > c.N:
+		return fmt.Errorf("entry %d of a run from %d", c.N, c.RunFirst)
+	case c.Estate && len(c.Continues) == 0:
+		return errors.New("an estate of no epoch")
+	}
+	return nil
+}
+
+// checkSpan refuses an entry that stands for other numbers than those of its run.
+func (c *Commit) checkSpan(folded uint64) error {
+	if folded >= c.N || c.RunFirst != c.Since || !c.End {
+		return fmt.Errorf("entry %d of a run from %d stands for %d before it", c.N, c.RunFirst, folded)
+	}
+	return nil
+}
+
+func readContinued(r *headReader) (rows []Continuation) {
+	n := r.rows(5)
+	if n > MaxContinued {
+		r.fail(fmt.Errorf("%d epochs before it: more than %d", n, MaxContinued))
+		return nil
+	}
+	rows = slices.Grow(rows, n)
+	for ; n > 0 && r.err == nil; n-- {
+		k := Continuation{Epoch: r.epoch(), From: r.uint(), N: r.uint(), State: r.uint(), Estate: r.uint()}
+		if k.From == 0 || k.From > k.N+1 || k.N >= math.MaxInt64 || k.State >= math.MaxInt64 {
+			r.fail(fmt.Errorf("entries %d to %d may still come, %d are in the state", k.From, k.N, k.State))
+		}
+		rows = append(rows, k)
+	}
+	return rows
+}
+
+func readPolicy(r *headReader) *Config {
+	switch n := r.array(); {
+	case r.err != nil || n == 0:
+		return nil
+	case n != 3:
+		r.fail(fmt.Errorf("policy of %d fields, want 3", n))
+		return nil
+	}
+	return &Config{Revision: r.uint(), From: r.int(), Document: slices.Clone(r.bin())}
 }
 
 func readProgress(r *headReader) (rows []Progress) {
@@ -116,10 +186,27 @@ func readTotals(r *headReader) (rows []Total) {
 	n := r.rows(6)
 	rows = slices.Grow(rows, n)
 	for ; n > 0 && r.err == nil; n-- {
-		rows = append(rows, Total{
-			Tenant: r.name(), Signal: Signal(r.name()), Stage: Stage(r.name()),
-			Outcome: Outcome(r.name()), Reason: Reason(r.name()), N: r.uint(),
-		})
+		rows = append(rows, readTotal(r))
+	}
+	return rows
+}
+
+func readTotal(r *headReader) Total {
+	return Total{
+		Tenant: r.name(), Signal: Signal(r.name()), Stage: Stage(r.name()),
+		Outcome: Outcome(r.name()), Reason: Reason(r.name()), N: r.uint(),
+	}
+}
+
+func readPast(r *headReader, epochs int) (rows []Past) {
+	n := r.rows(7)
+	rows = slices.Grow(rows, n)
+	for ; n > 0 && r.err == nil; n-- {
+		of := r.uint()
+		if of >= uint64(epochs) {
+			r.fail(fmt.Errorf("a total of epoch %d of %d", of, epochs))
+		}
+		rows = append(rows, Past{int(of), readTotal(r)})
 	}
 	return rows
 }
@@ -134,6 +221,7 @@ func readHoles(r *headReader) (rows []Hole) {
 }
 
 type commitTables struct {
+	version int
 	strings []string
 	views   []viewTable
 }
@@ -192,7 +280,7 @@ func (t *commitTables) window(r *reader, w *Window, c *Commit, start int64) {
 		return
 	}
 	w.View, w.Dims = t.views[v].name, t.views[v].dims
-	w.Contributor, w.Epoch = c.Producer, c.Epoch
+	w.Contributor, w.Epoch = c.Producer, c.rowEpoch()
 	w.Key.Tenant = t.str(r)
 	w.Key.Values = slices.Grow(w.Key.Values, len(w.Dims))
 	for range w.Dims {
@@ -201,7 +289,7 @@ func (t *commitTables) window(r *reader, w *Window, c *Commit, start int64) {
 	w.Start = start + r.varint()
 	w.End = w.Start + r.uvarint63()
 	back := r.uvarint()
-	w.FirstN = c.N - back
+	w.FirstN = c.rowsOf() - back
 	w.Revision = r.uvarint32()
 	w.Timing = Timing(r.byte())
 	w.Count, w.LateCount = r.uvarint(), r.uvarint()
@@ -223,8 +311,11 @@ func (t *commitTables) window(r *reader, w *Window, c *Commit, start int64) {
 	for ; n > 0 && r.err == nil; n-- {
 		w.Exemplars = append(w.Exemplars, Exemplar{Point: r.point(w.Start), TraceID: t.str(r)})
 	}
+	if t.version > 1 {
+		w.Widened, w.Extra = r.uvarint32(), r.uvarint()
+	}
 	if r.err == nil {
-		r.err = w.check(back < c.N)
+		r.err = w.check(back < c.rowsOf())
 	}
 }
 
@@ -237,8 +328,8 @@ func (w *Window) check(known bool) error {
 		return fmt.Errorf("revision %d of a part that begins before the first entry", w.Revision)
 	case w.Timing < OnTime || w.Timing > FinalTiming:
 		return fmt.Errorf("timing %d is unknown", w.Timing)
-	case w.Count == 0 || w.LateCount > w.Count:
-		return fmt.Errorf("%d late of %d records", w.LateCount, w.Count)
+	case w.Count == 0 || w.Extra >= w.Count || w.LateCount > w.Records():
+		return fmt.Errorf("%d values, %d of them extra, %d records late", w.Count, w.Extra, w.LateCount)
 	case !finite(w.Sum, w.Min, w.Max, w.First.Value, w.Last.Value) || w.Min > w.Max:
 		return fmt.Errorf("sum %v, min %v, max %v, first %v, last %v", w.Sum, w.Min, w.Max, w.First.Value, w.Last.Value)
 	}

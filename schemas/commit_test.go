@@ -28,6 +28,9 @@ func TestCommitParts(t *testing.T) {
 		if want&WithEarly == 0 {
 			part.Early = nil
 		}
+		if want&WithFindings == 0 {
+			part.Findings = nil
+		}
 		if !equal(got, &part) {
 			t.Fatalf("\n got %s\nwant %s", repr(got), repr(&part))
 		}
@@ -37,7 +40,7 @@ func TestCommitParts(t *testing.T) {
 func TestRowSize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := commits().Draw(t, "commit")
-		c.Windows, c.Local, c.Early = nil, nil, nil
+		c.Windows, c.Local, c.Early, c.Findings = nil, nil, nil, nil
 		before := len(new(CommitEncoder).Append(nil, c))
 		const lengths = 30 // of the parts, in the head
 		most := before + lengths
@@ -45,6 +48,11 @@ func TestRowSize(t *testing.T) {
 			w := windows(c).Draw(t, "window")
 			c.Windows = append(c.Windows, w)
 			most += RowSize(&w)
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "findings") {
+			f := findings().Draw(t, "finding")
+			c.Findings = append(c.Findings, f)
+			most += FindingSize(&f)
 		}
 		if got := len(new(CommitEncoder).Append(nil, c)); got > most {
 			t.Fatalf("%d bytes, but rows were bounded to %d", got, most)
@@ -63,6 +71,19 @@ func TestTwoShapesOfAView(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEqual(t, "commit", got, c)
+}
+
+// TestEstate: the windows of an estate are those of the epoch that has ended.
+func TestEstate(t *testing.T) {
+	c := sampleEstate()
+	got, err := new(CommitDecoder).Decode(new(CommitEncoder).Append(nil, c), WithAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, "estate", got, c)
+	if w := got.Windows[0]; w.Epoch == got.Epoch || w.FirstN != got.Continues[0].Next() {
+		t.Errorf("part %d of epoch %v", w.FirstN, w.Epoch)
+	}
 }
 
 func TestCommitRefuses(t *testing.T) {
@@ -86,6 +107,14 @@ func TestCommitRefuses(t *testing.T) {
 	f("min above max", func(_ *Commit, w *Window) { w.Min = w.Max + 1 })
 	f("a negative clock error", func(_ *Commit, w *Window) { w.ClockError = -1 })
 	f("an entry before its run", func(c *Commit, _ *Window) { c.RunFirst = c.N + 1 })
+	f("an entry that stands for others than those of its run", func(c *Commit, _ *Window) { c.Since = c.RunFirst - 1 })
+	f("a folded entry that is no end", func(c *Commit, _ *Window) { c.End = false })
+	f("an estate of no epoch", func(c *Commit, _ *Window) { c.Estate, c.Continues, c.Past = true, nil, nil })
+	f("too many epochs", func(c *Commit, _ *Window) { c.Continues = make([]Continuation, MaxContinued+1) })
+	f("a total of no epoch", func(c *Commit, _ *Window) { c.Past[0].Of = len(c.Continues) })
+	f("entries from 0", func(c *Commit, _ *Window) { c.Continues[0].From = 0 })
+	f("a state beyond all entries", func(c *Commit, _ *Window) { c.Continues[0].State = math.MaxInt64 })
+	f("entries from beyond the last", func(c *Commit, _ *Window) { c.Continues[0].From = c.Continues[0].N + 2 })
 	f("a run from entry 0", func(c *Commit, _ *Window) { c.RunFirst = 0 })
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		f("a sum that is not finite", func(_ *Commit, w *Window) { w.Sum = v })

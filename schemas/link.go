@@ -29,6 +29,24 @@ type LinkGrant struct {
 	Within int64 `json:"within"` // ns until the next report is expected
 	// Policy is the revision of the newest layer that concerns the asker.
 	Policy uint64 `json:"policy"`
+
+	// Known are the producer's epochs of which entries are applied and that have not
+	// ended, as far as is known here.
+	Known []LinkEpoch `json:"known,omitempty"`
+	Ended bool        `json:"ended,omitempty"` // another epoch continues the one of the report
+}
+
+// LinkEpoch is what the tier above has applied of an epoch. Who has the input that
+// its newest whole commit quotes can make all entries through N again.
+type LinkEpoch struct {
+	Epoch   string `json:"epoch"`
+	Applied uint64 `json:"applied"` // greatest number
+	Missing uint64 `json:"missing"` // least number that is not applied
+	N       uint64 `json:"n"`       // of the newest whole commit; 0: there is none
+	InLast  uint64 `json:"in_last"` // of that commit
+	InHash  uint64 `json:"in_hash"`
+	Time    int64  `json:"time"`           // agent time of that commit
+	Heir    bool   `json:"heir,omitempty"` // it continues another: the input from its beginning does not make it
 }
 
 // DesiredQuestion asks the tier above for the policy layers that concern an agent

@@ -41,6 +41,12 @@ const (
 
 	// Shed at ingest.
 	JournalFull Reason = "journal_full"
+
+	// Shed before the tier above has it.
+	OutboxFull Reason = "outbox_full" // the outbox is at its cap, and its windows are as wide as they get
+
+	// Shed at a gateway.
+	InDoubt Reason = "in_doubt" // a lost copy of its producer's store may have brought it
 )
 
 // RejectReasons is the closed list of why ingest refuses a record, in the order
@@ -86,4 +92,6 @@ type Stage string
 const (
 	StageIngest     Stage = "ingest"
 	StageAggregator Stage = "aggregator"
+	StageOutbox     Stage = "outbox"
+	StageGateway    Stage = "gateway"
 )

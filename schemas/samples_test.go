@@ -59,7 +59,7 @@ func sampleCommit() *Commit {
 	late.First, late.Last, late.Exemplars = Point{t0 - 9e9, 21.5, 0x1111}, Point{t0 - 1e9, 21.7, 0x3333}, nil
 	fleet := device
 	fleet.View, fleet.Dims, fleet.Key = "fleet", []string{"class", "metric"}, Key{"acme", []string{"pump", "temp"}}
-	fleet.Timing, fleet.Expected, fleet.Missing, fleet.Sketch = FinalTiming, 2, []string{"pump-2"}, nil
+	fleet.Timing, fleet.Expected, fleet.Missing, fleet.Sketch, fleet.Widened = FinalTiming, 2, []string{"pump-2"}, nil, 6
 	return &Commit{
 		Producer: "agent-1", Epoch: epoch, N: 7, RunFirst: 6, End: true,
 		InFirst: 100, InLast: 140, InHash: 0xabcdef, Time: t0 + 11e9, Wall: t0 + 11e9 + 3e6, ConfigRev: 3, Digest: 0x9999,
@@ -68,6 +68,35 @@ func sampleCommit() *Commit {
 		Holes:   []Hole{{"agent-1", 12, 13, 40}},
 		Windows: []Window{device, late}, Local: []Window{fleet},
 		Early: []Early{{"acme", "pump-1", "temp", 4, 21.6, 21.5, 21.7, 21.7}},
+
+		Resumed: true, Config: &Config{Revision: 3, From: t0 + 60e9, Document: []byte(`{"idle":"2s"}`)}, Findings: []Finding{sampleFinding()},
+
+		Since: 6, Continues: []Continuation{{Epoch{0: 0xe1}, 3, 9, 8, 2}, {Epoch{0: 0xe2}, 5, 4, 4, 0}},
+		Shed: []Total{{"acme", Metrics, StageOutbox, Shed, OutboxFull, 12}},
+		Past: []Past{{1, Total{"acme", Metrics, StageAggregator, Counted, "", 30}}},
+	}
+}
+
+// sampleEstate is what was open in an epoch that has ended.
+func sampleEstate() *Commit {
+	c := sampleCommit()
+	c.Since, c.RunFirst, c.Estate = 0, 7, true
+	for _, list := range [...][]Window{c.Windows, c.Local} {
+		for i := range list {
+			list[i].Epoch, list[i].FirstN = c.Continues[0].Epoch, 10-uint64(i)
+		}
+	}
+	return c
+}
+
+func sampleFinding() Finding {
+	return Finding{
+		ID: 0xf1d0, Revision: 2, State: FindingUpdate, Severity: Warning, Origin: "agent-1", Region: "north", Tenant: "acme", Class: "pump", Device: "pump-1",
+		View: EarlyView, Metric: "temp", Kind: Anomaly, Detector: "ensemble", Model: "1", Score: 14.5, Threshold: 9, Tail: 1e-9,
+		Started: t0 + 5e9, Updated: t0 + 7e9, Start: t0 + 6e9, End: t0 + 7e9, Completeness: 1, ClockError: 1e6,
+		Says: "temp of pump-1 is 93.1, usually 21.6", Evidence: []Evidence{{"value", 0.75, 93.1, 21.6}},
+		Devices: 1, Members: []FindingMember{{"pump-1", "temp", Anomaly, t0 + 5e9, 14.5, false}, {"pump-1", "load", Stuck, t0 + 6e9, 20, true}},
+		Shared: []Attr{{"class", "pump"}}, Part: 7, Parts: []uint64{8, 9},
 	}
 }
 
@@ -194,8 +223,8 @@ func windows(c *Commit) *rapid.Generator[Window] {
 	return rapid.Custom(func(t *rapid.T) Window {
 		w := Window{
 			View: rapid.SampledFrom([]string{"device", "fleet", "late:device"}).Draw(t, "view"), Dims: dims.Draw(t, "dims"),
-			Start: rapid.Int64Range(math.MinInt64/2, math.MaxInt64/2).Draw(t, "start"), Contributor: c.Producer, Epoch: c.Epoch,
-			FirstN: rapid.Uint64Range(1, c.N).Draw(t, "first_n"), Revision: rapid.Uint32Min(1).Draw(t, "revision"),
+			Start: rapid.Int64Range(math.MinInt64/2, math.MaxInt64/2).Draw(t, "start"), Contributor: c.Producer, Epoch: c.rowEpoch(),
+			FirstN: rapid.Uint64Range(1, c.rowsOf()).Draw(t, "first_n"), Revision: rapid.Uint32Min(1).Draw(t, "revision"),
 			Timing: Timing(rapid.Uint8Range(1, 3).Draw(t, "timing")), Count: rapid.Uint64Min(1).Draw(t, "count"),
 			Sum: numbers().Draw(t, "sum"), First: points().Draw(t, "first"), Last: points().Draw(t, "last"),
 			Sketch: rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(t, "sketch"), Digest: rapid.Uint64().Draw(t, "digest"),
@@ -203,7 +232,8 @@ func windows(c *Commit) *rapid.Generator[Window] {
 			ClockError: rapid.Int64Min(0).Draw(t, "error"), ConfigRev: rapid.Uint64().Draw(t, "config"),
 		}
 		w.End = w.Start + rapid.Int64Range(1, math.MaxInt64/2).Draw(t, "size")
-		w.LateCount = rapid.Uint64Max(w.Count).Draw(t, "late")
+		w.Extra = rapid.SampledFrom([]uint64{0, 0, w.Count / 2, w.Count - 1}).Draw(t, "extra")
+		w.LateCount = rapid.Uint64Max(w.Records()).Draw(t, "late")
 		w.Min, w.Max = numbers().Draw(t, "min"), numbers().Draw(t, "max")
 		if w.Min > w.Max {
 			w.Min, w.Max = w.Max, w.Min
@@ -222,6 +252,24 @@ func windows(c *Commit) *rapid.Generator[Window] {
 	})
 }
 
+// drawOrigin draws what an entry stands for and what it goes on from.
+func drawOrigin(t *rapid.T, c *Commit) {
+	if c.End && c.RunFirst < c.N && rapid.Bool().Draw(t, "folded") {
+		c.Since = c.RunFirst
+		c.Shed = []Total{{names().Draw(t, "tenant"), Metrics, StageOutbox, Shed, OutboxFull, rapid.Uint64().Draw(t, "shed")}}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "continues") {
+		var k Continuation
+		copy(k.Epoch[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "before"))
+		k.N = rapid.Uint64Max(math.MaxInt64-1).Draw(t, "last")
+		k.State = rapid.Uint64Max(math.MaxInt64-1).Draw(t, "state")
+		k.From, k.Estate = rapid.Uint64Range(1, k.N+1).Draw(t, "from"), rapid.Uint64().Draw(t, "estate_entries")
+		c.Continues = append(c.Continues, k)
+		c.Past = append(c.Past, Past{len(c.Continues) - 1, Total{names().Draw(t, "past"), Metrics, StageAggregator, Counted, "", rapid.Uint64().Draw(t, "was")}})
+	}
+	c.Estate = len(c.Continues) > 0 && rapid.Bool().Draw(t, "estate")
+}
+
 func commits() *rapid.Generator[*Commit] {
 	return rapid.Custom(func(t *rapid.T) *Commit {
 		c := &Commit{Producer: names().Draw(t, "producer"), N: rapid.Uint64Min(1).Draw(t, "n"), End: rapid.Bool().Draw(t, "end")}
@@ -238,15 +286,50 @@ func commits() *rapid.Generator[*Commit] {
 		for range rapid.IntRange(0, 2).Draw(t, "holes") {
 			c.Holes = append(c.Holes, Hole{names().Draw(t, "source"), rapid.Uint64().Draw(t, "from"), rapid.Uint64().Draw(t, "to"), rapid.Uint64().Draw(t, "records")})
 		}
+		drawOrigin(t, c)
 		some := func(what string) []Window {
 			return rapid.SliceOfN(windows(c), 0, 3).Draw(t, what)
 		}
 		c.Windows, c.Local = some("windows"), some("local")
+		c.Findings = rapid.SliceOfN(findings(), 0, 2).Draw(t, "findings")
+		if c.Resumed = rapid.Bool().Draw(t, "resumed"); rapid.Bool().Draw(t, "configured") {
+			c.Config = &Config{rapid.Uint64().Draw(t, "revision"), times().Draw(t, "from"), rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "document")}
+		}
 		for range rapid.IntRange(0, 2).Draw(t, "early") {
 			n := func() float64 { return numbers().Draw(t, "number") }
 			c.Early = append(c.Early, Early{names().Draw(t, "tenant"), names().Draw(t, "device"), "temp", rapid.Uint64().Draw(t, "count"), n(), n(), n(), n()})
 		}
 		return c
+	})
+}
+
+func findings() *rapid.Generator[Finding] {
+	return rapid.Custom(func(t *rapid.T) Finding {
+		text := func(what string) string { return rapid.StringN(0, 10, 40).Draw(t, what) }
+		n := func(what string) float64 { return numbers().Draw(t, what) }
+		kind := func() FindingKind { return FindingKind(rapid.Uint8Range(1, uint8(Stuck)).Draw(t, "kind")) }
+		f := Finding{
+			ID: rapid.Uint64().Draw(t, "id"), Revision: rapid.Uint32Min(1).Draw(t, "revision"),
+			State: FindingState(rapid.Uint8Range(1, 3).Draw(t, "state")), Severity: Severity(rapid.Uint8Range(1, 3).Draw(t, "severity")), Kind: kind(),
+			Origin: text("origin"), Region: text("region"), Tenant: text("tenant"), Class: text("class"), Device: text("device"), View: text("view"), Metric: text("metric"),
+			Detector: text("detector"), Model: text("model"), Says: text("says"),
+			Score: n("score"), Threshold: n("threshold"), Tail: n("tail"), Completeness: n("completeness"),
+			ClockError: rapid.Int64Min(0).Draw(t, "error"), Devices: rapid.Uint32().Draw(t, "devices"),
+			Part: rapid.Uint64().Draw(t, "part"), Parts: rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "parts"),
+		}
+		for _, v := range [...]*int64{&f.Started, &f.Updated, &f.Ended, &f.Start, &f.End} {
+			*v = times().Draw(t, "time")
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "evidence") {
+			f.Evidence = append(f.Evidence, Evidence{text("feature"), n("share"), n("observed"), n("expected")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "members") {
+			f.Members = append(f.Members, FindingMember{text("device"), text("metric"), kind(), times().Draw(t, "since"), n("score"), rapid.Bool().Draw(t, "over")})
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "shared") {
+			f.Shared = append(f.Shared, Attr{text("key"), text("value")})
+		}
+		return f
 	})
 }
 

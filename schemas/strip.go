@@ -1,7 +1,7 @@
 package schemas
 
-// Strip is an entry without what stays at its tier: the windows for local readers
-// and the early values. It reads and writes one entry at a time.
+// Strip is an entry without what stays at its tier: the windows for local readers,
+// the early values and the policy document. It reads and writes one entry at a time.
 type Strip struct {
 	dec CommitDecoder
 	enc CommitEncoder
@@ -9,9 +9,10 @@ type Strip struct {
 
 // Append appends the stripped entry of data to b and returns its head with it.
 func (s *Strip) Append(b, data []byte) ([]byte, *Commit, error) {
-	c, err := s.dec.Decode(data, WithWindows)
+	c, err := s.dec.Decode(data, WithWindows|WithFindings)
 	if err != nil {
 		return b, nil, err
 	}
+	c.Config = nil
 	return s.enc.Append(b, c), c, nil
 }

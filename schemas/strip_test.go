@@ -14,7 +14,7 @@ func TestStrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := *c
-	want.Local, want.Early = nil, nil
+	want.Local, want.Early, want.Config = nil, nil, nil
 	if string(got) != string(enc.Append(nil, &want)) || head.N != c.N || head.Producer != c.Producer {
 		t.Errorf("stripped entry %d of %s has %d bytes, want %d", head.N, head.Producer, len(got), len(enc.Append(nil, &want)))
 	}

@@ -12,7 +12,9 @@ const (
 	FrameVersion = 2
 	// CommitVersion history:
 	//   1: 2026-11-21 msgpack head, rows of windows and early values behind it.
-	CommitVersion = 1
+	//   2: 2026-11-22 findings behind them; in the head the policy in force, whether ingest has resumed, epochs that have
+	//      ended, numbers that it stands for and what was shed; wider windows.
+	CommitVersion = 2
 	// CheckpointVersion history:
 	//   1: 2026-11-21 msgpack head and an opaque payload per part.
 	CheckpointVersion = 1

@@ -86,7 +86,8 @@ type Window struct {
 	Sketch   []byte // pkg/sketch bytes; opaque here
 	Digest   uint64 // sum of the identities of the records in it, modulo 2^64
 
-	LateCount uint64   // of Count: records that came after the on-time revision
+	Extra     uint64   // of Count: values beyond one for each record, which histograms bring
+	LateCount uint64   // of its records: those that came after the on-time revision
 	Expected  uint32   // devices that should be in it; 0: unknown
 	Seen      uint32   // devices that are in it
 	Missing   []string // devices or contributors missing, at most MaxMissing of them
@@ -94,7 +95,12 @@ type Window struct {
 	ClockError int64  // bound of the clock error of its times, ns; 0: unknown
 	ConfigRev  uint64 // policy revision it was made under
 	Exemplars  []Exemplar
+
+	Widened uint32 // so many windows of its view have been folded into it, because an outbox was full; 0: it is as it was cut
 }
+
+// Records is how many records are in the window. The ledger counts these.
+func (w *Window) Records() uint64 { return w.Count - w.Extra }
 
 // MaxMissing bounds the names in Window.Missing; Expected − Seen says how many
 // there are.

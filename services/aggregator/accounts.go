@@ -31,6 +31,7 @@ type tenant struct {
 	duplicate  uint64
 	open       uint64 // counted, in no emitted revision of the default view yet
 	crowded    uint64 // rejected: of one cumulative stream too many
+	doubt      uint64 // shed: perhaps in a window that stands, see Fold.doubtful
 	deviceHole int64  // records that the devices' numbers show to be missing
 }
 
@@ -126,6 +127,7 @@ func (t *tenant) rows(out []schemas.Total) []schemas.Total {
 		{schemas.Late, schemas.TooOld, t.old},
 		{schemas.Duplicate, schemas.Repeat, t.duplicate},
 		{schemas.Rejected, schemas.TooMany, t.crowded},
+		{schemas.Shed, schemas.InDoubt, t.doubt},
 	} {
 		if r.n > 0 {
 			out = append(out, schemas.Total{
@@ -152,7 +154,7 @@ func (a *accounts) append(b []byte) []byte {
 	for _, o := range owners {
 		t := a.tenants[o]
 		b = fold.AppendString(fold.AppendString(b, o.name), string(o.signal))
-		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded} {
+		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded, t.doubt} {
 			b = binary.AppendUvarint(b, v)
 		}
 		b = binary.AppendVarint(b, t.deviceHole)
@@ -187,7 +189,7 @@ func (a *accounts) read(r *fold.StateReader, version byte) {
 		t := a.share(name, schemas.Signal(signal))
 		t.counted, t.late, t.old, t.duplicate, t.open = r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()
 		if version > 2 {
-			t.crowded = r.Uint()
+			t.crowded, t.doubt = r.Uint(), r.Uint()
 		}
 		t.deviceHole = r.Int()
 	}

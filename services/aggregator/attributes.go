@@ -51,13 +51,16 @@ type attributes struct {
 	id   []byte // of the set at hand
 }
 
+// Keys are those of the attributes that the view looks at.
+func (v *View) Keys() []string { return append(attrKeys(v.Dims), v.Attrs...) }
+
 // look takes over which attributes the views of all generations look at. It
 // reports whether that has changed: what was kept by the old ones is void then.
 func (a *attributes) look(gens []*generation) bool {
 	var keys []string
 	for _, g := range gens {
 		for i := range g.Views {
-			keys = append(append(keys, g.Views[i].Attrs...), attrKeys(g.Views[i].Dims)...)
+			keys = append(keys, g.Views[i].Keys()...)
 		}
 	}
 	slices.Sort(keys)

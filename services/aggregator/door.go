@@ -11,12 +11,19 @@ import (
 // from the journal but not applied. It counts what was read by itself, so that
 // a frame that the fold loses leaves a gap in the ledger.
 type door struct {
-	fold.Core // the agent's fold
+	core // the agent's fold
 
 	mu     sync.Mutex
 	dec    schemas.FrameDecoder
 	read   map[doorKey]uint64 // records that arrived in frames read, cumulative
 	queued []queuedFrame      // oldest first
+}
+
+// core is the fold as a door sees it.
+type core interface {
+	fold.Renewer
+	// passedBy reports whether the state included the frame applied last already.
+	passedBy() bool
 }
 
 type doorKey struct {
@@ -49,23 +56,31 @@ func (d *door) seen(m fold.Message) {
 	if err != nil {
 		return // the fold reports it
 	}
-	for _, w := range h.Flow {
-		if w.Outcome == "" {
-			d.read[doorKey{w.Tenant, w.Signal}] += w.N
-		}
-	}
+	d.book(h.Flow, 1)
 	d.queued = append(d.queued, queuedFrame{m.Seq, h.Flow})
 }
 
 // Apply applies a frame and takes it off the queue.
 func (d *door) Apply(m fold.Message) (*fold.Results, error) {
-	r, err := d.Core.Apply(m)
+	r, err := d.core.Apply(m)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(d.queued) > 0 && d.queued[0].seq <= m.Seq {
+		if d.passedBy() {
+			d.book(d.queued[0].flow, -1)
+		}
 		d.queued = d.queued[1:]
 	}
 	return r, err
+}
+
+// book adds what a frame says of arrivals, or takes it off.
+func (d *door) book(rows []schemas.Flow, sign int64) {
+	for _, w := range rows {
+		if w.Outcome == "" {
+			d.read[doorKey{w.Tenant, w.Signal}] += uint64(sign) * w.N
+		}
+	}
 }
 
 // flight are the door's rows of the ledger.

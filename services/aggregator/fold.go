@@ -37,6 +37,14 @@ type Fold struct {
 	touched []*series // with an early value in this second
 	accounts
 	holes []schemas.Hole
+	base  map[schemas.Total]uint64 // totals that earlier epochs have told, by what they count
+	// rewound: the input has lost its end since the newest frame, and what was written
+	// then uses its numbers again.
+	rewound  bool
+	standing fold.Standing // windows that stand, made from input that is lost
+	standEnd int64         // latest end of them
+	included bool          // the state included the frame applied last already
+	news                   // for detectors, with the next commit
 
 	attrs attributes
 
@@ -79,13 +87,14 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 		}
 		return nil, nil // damaged: its number is missing in the next frame, which declares its records
 	}
-	if f.in.N <= f.frame {
-		return nil, nil // written twice by an outcome that was unknown
+	if !f.resync() || f.in.N <= f.frame {
+		return nil, nil // the state includes it, or it was written twice by an outcome that was unknown
 	}
 	f.number()
 	if err := f.configure(f.in.Config); err != nil {
 		return nil, err
 	}
+	f.hear(&f.in)
 	f.time()
 	f.arrive(f.in.Flow)
 	f.refused()
@@ -322,6 +331,12 @@ func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbere
 		w := agent
 		if gr.dev != nil {
 			w = own
+		}
+		if f.doubtful(gr, t) {
+			if j == 0 {
+				s.book.doubt++
+			}
+			continue
 		}
 		ok := gr.add(f, s, p, values, w)
 		if !ok {

@@ -10,7 +10,7 @@ import (
 // losing is a fold with a planted bug: it loses the frame with the given
 // sequence without a word.
 type losing struct {
-	fold.Core
+	*Fold
 	seq uint64
 }
 
@@ -18,7 +18,7 @@ func (l losing) Apply(m fold.Message) (*fold.Results, error) {
 	if m.Seq == l.seq {
 		return nil, nil
 	}
-	return l.Core.Apply(m)
+	return l.Fold.Apply(m)
 }
 
 // threeFrames is a journal of three frames with two, three and one records.
@@ -35,9 +35,9 @@ func threeFrames() [][]byte {
 	return s.frames
 }
 
-func ledgerAfter(t *testing.T, f *Fold, core fold.Core, frames [][]byte, read map[int]bool) *schemas.Ledger {
+func ledgerAfter(t *testing.T, f *Fold, core core, frames [][]byte, read map[int]bool) *schemas.Ledger {
 	t.Helper()
-	d := &door{Core: core}
+	d := &door{core: core}
 	d.opened(nil)
 	for i, b := range frames {
 		if !read[i] {

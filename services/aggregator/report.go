@@ -32,10 +32,6 @@ func (a *accounts) open() (rows []schemas.Total) {
 	return rows
 }
 
-// totals are what a commit says of the ledger: what is open stands behind what is
-// cumulative.
-func (a *accounts) totals() []schemas.Total { return append(a.rows(), a.open()...) }
-
 // outcomes are the totals without what arrived, which the door counts by itself.
 func (f *Fold) outcomes() []schemas.Total {
 	rows := f.rows()

@@ -21,6 +21,10 @@ type Agent struct{ Name, Region string }
 type Config struct {
 	Agents  []Agent
 	Compile Compile // turns journalled policy documents into settings
+	// Up is the way to the region, where it is a process of its own: before a stage goes
+	// on from its stores it asks whether the region knows newer ones. nil: the region
+	// shares the data folder, or there is none.
+	Up fold.Asker
 }
 
 // Service folds the journals of the agents of a process.
@@ -48,12 +52,18 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 			return nil, err
 		}
 		f := NewFold(a.Name, cfg.Compile)
-		s.agents[a.Name] = &agentState{Agent: a, fold: f, door: &door{Core: f}}
+		s.agents[a.Name] = &agentState{Agent: a, fold: f, door: &door{core: f}}
 	}
-	s.runner = fold.NewRunner(fold.Config{
+	c := fold.Config{
 		Input: schemas.StreamJournal, Output: schemas.StreamAgentOutbox,
 		Route: s.route, Make: s.stage, Opened: s.opened, Seen: s.seen,
-	}, b, s.log)
+	}
+	if cfg.Up != nil {
+		c.Above = func(ctx context.Context, name string, e schemas.Epoch) (fold.Above, error) {
+			return fold.AskAbove(ctx, cfg.Up, s.agents[name].Region, name, e)
+		}
+	}
+	s.runner = fold.NewRunner(c, b, s.log)
 	return s, nil
 }
 

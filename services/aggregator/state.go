@@ -9,8 +9,9 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
-// of devices, 3 what OTLP brings. 1 and 2 are read too; the journal behind any
-// other one would be folded from its start.
+// of devices, 3 what OTLP brings, the news, and what earlier epochs have told. 1
+// and 2 are read too; the journal behind any other one would be folded from its
+// start.
 const stateVersion = 3
 
 // Append appends the whole state, in the order in which it refers to itself:
@@ -45,7 +46,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, g := range f.order {
 		b = g.append(b)
 	}
-	return f.appendLates(b)
+	return f.appendBase(f.appendLates(b))
 }
 
 func (f *Fold) appendTimes(b []byte) []byte {
@@ -60,7 +61,7 @@ func (f *Fold) appendTimes(b []byte) []byte {
 		b = binary.AppendUvarint(b, h.To)
 		b = binary.AppendUvarint(b, h.Records)
 	}
-	return b
+	return fold.AppendBool(fold.AppendBool(b, f.resumed), f.document)
 }
 
 // Restore replaces the state by one that Append wrote.
@@ -71,6 +72,9 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	r := &fold.StateReader{B: b[1:]}
 	f.readTimes(r)
+	if b[0] > 2 {
+		f.resumed, f.document = r.Bool(), r.Bool()
+	}
 	if err := f.readGenerations(r); err != nil {
 		return err
 	}
@@ -87,6 +91,9 @@ func (f *Fold) Restore(b []byte) error {
 		f.readGroup(r, b[0])
 	}
 	f.readLates(r)
+	if b[0] > 2 {
+		f.readBase(r)
+	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of agent %s: %w", f.agent, err)
 	}

@@ -107,7 +107,7 @@ func (f *Fold) revise(g *group, r window.Revision[tally]) {
 	w := schemas.Window{
 		View: g.view.Name, Dims: g.view.Dims, Key: g.key, Start: r.Start, End: r.End,
 		FirstN: r.State.FirstN, Revision: r.State.Revision, Timing: timing(r.Timing),
-		Count: r.Acc.sk.Count(), Sum: r.Acc.sk.Sum(), Min: r.Acc.sk.Min(), Max: r.Acc.sk.Max(),
+		Count: r.Acc.sk.Count(), Extra: r.Acc.sk.Count() - n, Sum: r.Acc.sk.Sum(), Min: r.Acc.sk.Min(), Max: r.Acc.sk.Max(),
 		First: r.Acc.first, Last: r.Acc.last, Sketch: f.out.Sketches[from:len(f.out.Sketches):len(f.out.Sketches)],
 		Digest: r.Acc.digest, LateCount: r.Acc.late, ClockError: f.in.Tick.Error, ConfigRev: f.revision(),
 	}
@@ -200,7 +200,7 @@ func (f *Fold) emitEarly() {
 // results are what the tick has for a commit. Every view in force is reported,
 // so that the tier above knows how far it may go.
 func (f *Fold) results() *fold.Results {
-	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.revision(), Early: f.early, Totals: f.totals(), Holes: f.holes}
+	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.revision(), Early: f.early, Totals: append(f.since(f.rows()), f.accounts.open()...), Holes: f.holes}
 	f.out.Into(r)
 	for i := range f.newest().Views {
 		f.viewState(&f.newest().Views[i])
@@ -211,6 +211,7 @@ func (f *Fold) results() *fold.Results {
 			Emitted: s.emitted, Open: s.open, Late: s.late,
 		})
 	}
-	f.holes = nil
+	r.Config, r.Resumed = f.config(), f.resumed
+	f.holes, f.news = nil, news{}
 	return r
 }

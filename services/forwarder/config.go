@@ -1,6 +1,7 @@
 package forwarder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -19,6 +20,9 @@ type Config struct {
 	// that are applied above are removed: readers of this tier look at them. 0
 	// removes at once.
 	Keep float64
+	// Needed is the first sequence of the outbox that others still have to read, such
+	// as exporters. It stays until the outbox is nearly full; nil: nobody has to.
+	Needed func(context.Context) (uint64, error)
 
 	// Policy is told the revision of the policy above at the first answer and when
 	// it changes. It must not block; nil: nobody wants to know.
@@ -70,7 +74,7 @@ func (c *Config) check() error {
 // ours reports whether a producer's entries are this forwarder's to bring.
 func (c *Config) ours(producer string) bool {
 	if c.Tier == schemas.TierAgent {
-		return producer == c.Name
+		return agentOf(producer) == c.Name
 	}
 	region, _ := schemas.SplitProducer(producer)
 	return region == c.Name && producer != region
@@ -90,6 +94,13 @@ func (c *Config) partition(producer string) int {
 		return schemas.Partition(producer)
 	}
 	return 0
+}
+
+// agentOf is the agent that a producer of its process belongs to: itself, or the one
+// whose detector it is.
+func agentOf(producer string) string {
+	agent, _ := schemas.CutDetector(producer)
+	return agent
 }
 
 func (c *Config) inbox(producer string, l gcra.Lane) string {

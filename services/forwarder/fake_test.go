@@ -305,7 +305,7 @@ func opened(subject string, data []byte) (a arrival, err error) {
 	tok := strings.Split(subject, ".")
 	a.at, a.lane, a.bytes = time.Now(), schemas.Lane(tok[len(tok)-1]), len(data)
 	partition := 0 // of the center
-	if !strings.Contains(a.c.Producer, "/") {
+	if agent := agentOf(a.c.Producer); !strings.Contains(agent, "/") {
 		partition = schemas.Partition(a.c.Producer)
 	}
 	if want := schemas.Inbox(tok[2], partition, a.c.Producer, a.lane); subject != want {

@@ -83,7 +83,8 @@ func (p plan) rig() *rig {
 	for i := range 3 {
 		producer, subject := schemas.Producer("r01", i), schemas.GatewayOutbox("r01", i, schemas.KindCommit)
 		if p.tiers == schemas.TierAgent {
-			producer, subject = "a001", schemas.AgentOutbox("a001", []schemas.Kind{schemas.KindCommit, "finding", "decision"}[i])
+			subject = schemas.AgentOutbox("a001", []schemas.Kind{schemas.KindCommit, schemas.KindFinding, "decision"}[i])
+			producer, _, _ = schemas.SourceOf(subject)
 		}
 		r.writer(producer, subject, byte(i+1))
 	}

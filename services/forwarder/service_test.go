@@ -127,7 +127,7 @@ func TestFlaps(t *testing.T) {
 func TestAlertsFirst(t *testing.T) {
 	bubble(t, agentConfig, func(t *testing.T, r *rig) {
 		r.region.credit = 6000
-		commits, findings := r.agent(), r.writer("a001", schemas.AgentOutbox("a001", "finding"), 7)
+		commits, findings := r.agent(), r.writer(schemas.Detector("a001"), schemas.AgentOutbox("a001", "finding"), 7)
 		for range 30 {
 			commits.write(1, 2000)
 		}
@@ -159,7 +159,7 @@ func TestAlertOvertakesLive(t *testing.T) {
 	cfg := agentConfig
 	cfg.Budget = Budget{BytesPerSecond: 10_000, Reserve: 0.2}
 	bubble(t, cfg, func(t *testing.T, r *rig) {
-		commits, findings := r.agent(), r.writer("a001", schemas.AgentOutbox("a001", "finding"), 7)
+		commits, findings := r.agent(), r.writer(schemas.Detector("a001"), schemas.AgentOutbox("a001", "finding"), 7)
 		r.start()
 		for range 100 {
 			commits.write(1, 1000)
@@ -639,7 +639,7 @@ func TestTooMuchLive(t *testing.T) {
 	cfg := agentConfig
 	cfg.Budget.BytesPerSecond = 1 << 20
 	bubble(t, cfg, func(t *testing.T, r *rig) {
-		w, findings := r.agent(), r.writer("a001", schemas.AgentOutbox("a001", "finding"), 7)
+		w, findings := r.agent(), r.writer(schemas.Detector("a001"), schemas.AgentOutbox("a001", "finding"), 7)
 		r.start()
 		later(time.Second)
 		for range 100 {

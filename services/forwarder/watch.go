@@ -117,8 +117,17 @@ func (s *Service) purgeLimit(ctx context.Context) (uint64, error) {
 	if err != nil || float64(u.Bytes) < s.cfg.Keep*float64(u.MaxBytes) {
 		return 0, err
 	}
-	return u.FirstSeq + (u.LastSeq-u.FirstSeq)/4, nil
+	limit := u.FirstSeq + (u.LastSeq-u.FirstSeq)/4
+	if s.cfg.Needed == nil || float64(u.Bytes) >= nearlyFull*float64(u.MaxBytes) {
+		return limit, nil
+	}
+	needed, err := s.cfg.Needed(ctx)
+	return min(limit, needed), err
 }
+
+// nearlyFull is the part of the outbox's cap above which nobody is waited for: a
+// full outbox would hold up its producer.
+const nearlyFull = 0.9
 
 // removable is below which sequence each subject may be removed now.
 func (s *Service) removable(limit uint64) map[string]uint64 {

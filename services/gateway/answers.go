@@ -30,6 +30,10 @@ func (s *Service) ledgerQuestion() question[schemas.AgentLedger] {
 	return question[schemas.AgentLedger]{s, "gateway.ledger", (*post).ledgers}
 }
 
+func (s *Service) findingQuestion() question[schemas.FindingReport] {
+	return question[schemas.FindingReport]{s, "gateway.findings", (*post).found}
+}
+
 // stops end subscriptions.
 type stops []func()
 
@@ -45,6 +49,7 @@ func (s *Service) answerTier(ctx context.Context) (stop func(), err error) {
 	for subject, answer := range map[string]func(context.Context, []byte) (any, error){
 		schemas.AskGatewayOf(s.cfg.Tier): s.checkQuestion().answer,
 		schemas.AskLedgerOf(s.cfg.Tier):  s.ledgerQuestion().answer,
+		schemas.AskFindings(s.cfg.Tier):  s.findingQuestion().answer,
 	} {
 		f, err := s.bus.Answer(ctx, subject, s.log, answer)
 		if err != nil {
@@ -60,10 +65,11 @@ func (s *Service) answerPartition(ctx context.Context, p *post, name string, ope
 	if s.cfg.Leases == nil {
 		return nil
 	}
-	checks, ledgers := s.checkQuestion(), s.ledgerQuestion()
+	checks, ledgers, found := s.checkQuestion(), s.ledgerQuestion(), s.findingQuestion()
 	for subject, answer := range map[string]func(context.Context, []byte) (any, error){
 		schemas.Ask(checks.what, name):  func(ctx context.Context, _ []byte) (any, error) { return p.checks(ctx, s.wall()) },
 		schemas.Ask(ledgers.what, name): func(ctx context.Context, _ []byte) (any, error) { return p.ledgers(ctx, s.wall()) },
+		schemas.Ask(found.what, name):   func(ctx context.Context, _ []byte) (any, error) { return p.found(ctx, s.wall()) },
 	} {
 		f, err := s.bus.Answer(ctx, subject, s.log, answer)
 		if err != nil {

@@ -76,7 +76,7 @@ func (o *outcome) apply(t *rapid.T, m fold.Message) {
 			o.latest[k] = w
 		}
 	}
-	if c := o.f.check(0); c.Unexplained != 0 {
+	if c := o.f.Check(0); c.Unexplained != 0 {
 		t.Fatalf("%d records are unexplained while entries are on their way", c.Unexplained)
 	}
 }
@@ -174,7 +174,7 @@ func restarted(t *rapid.T, f *Fold) *Fold {
 
 // told is what a fold says of its producers.
 func (o *outcome) told() string {
-	f, c := o.f, o.f.check(0)
+	f, c := o.f, o.f.Check(0)
 	s := fmt.Sprint("now ", f.now, " entries ", f.entries, " debt ", c.Debt, " totals ", f.totals())
 	for _, name := range f.names {
 		p := f.producers[name]
@@ -211,7 +211,7 @@ func TestAnyOrderAtBothTiers(t *testing.T) {
 		}
 		left.open(f, "fleet", true)
 		left.wantNone(t)
-		if c := f.check(0); c.Unexplained != 0 || c.Debt != 0 {
+		if c := f.Check(0); c.Unexplained != 0 || c.Debt != 0 {
 			t.Fatalf("center: %+v", c)
 		}
 	})
@@ -240,7 +240,7 @@ func TestADifferenceShows(t *testing.T) {
 		f := NewFold("r01/0", schemas.TierRegion)
 		n := uint64(0)
 		play(t, f, shuffle(t, []*agentScript{a}), &n)
-		if c := f.check(0); c.Unexplained != int64(lost) {
+		if c := f.Check(0); c.Unexplained != int64(lost) {
 			t.Fatalf("%d records are unexplained, want %d", c.Unexplained, lost)
 		}
 	})
@@ -328,7 +328,7 @@ func TestHoleIsGivenUp(t *testing.T) {
 		clear(missing)
 	}
 	wantMissing(map[int64]string{0: "late [a1]", 20: "final [a1]", 120: "on_time []"}) // the first may be revised by what is missing
-	if c := f.check(0); c.Debt != 1 || !slices.Equal(c.Waiting, []string{"a1"}) {
+	if c := f.Check(0); c.Debt != 1 || !slices.Equal(c.Waiting, []string{"a1"}) {
 		t.Errorf("check: %+v", c)
 	}
 	r := f.tell(tellingOne("a1", 2, 20, sketched("fleet", "class", "c", 20*second, 2, 7, 8)))
@@ -440,7 +440,7 @@ func FuzzRestore(f *testing.F) {
 		for _, n := range []uint64{2, 4, 5} {
 			_, _ = g.Apply(message(tellingOne("a1", n, int64(n)*10)))
 		}
-		g.check(0)
+		g.Check(0)
 		g.Append(nil)
 	})
 }

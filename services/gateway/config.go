@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 
 	"weir/schemas"
@@ -21,6 +22,9 @@ type Config struct {
 	// before applied entries are removed. What readers of the tier below look at
 	// stays that long; 0 removes at once.
 	KeepInput float64
+	// Needed is the first sequence of the input that others still have to read, such
+	// as exporters. It stays until the input is nearly full; nil: nobody has to.
+	Needed func(context.Context) (uint64, error)
 
 	Inbox Inbox // where the input is one
 
@@ -50,6 +54,7 @@ const DefaultBudget = 4 << 20
 type Leases struct {
 	Store lease.Store // the bucket schemas.BucketLease
 	Name  string      // of this gateway among those of the region, the same after a restart
+	ID    string      // see lease.Config
 	Times lease.Times // zero: lease.DefaultTimes
 }
 

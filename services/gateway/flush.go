@@ -28,7 +28,8 @@ func (f *Fold) flush() *fold.Results {
 	for _, m := range f.holds {
 		f.holdBack(m)
 	}
-	if f.out.Len() == 0 && len(f.ended) == 0 && !(second && moved) {
+	f.findings.settle(f.home(), f.now)
+	if f.out.Len() == 0 && len(f.ended) == 0 && len(f.findings.ready) == 0 && !(second && moved) {
 		return nil
 	}
 	if second {
@@ -181,9 +182,9 @@ func (f *Fold) emit(v *view, m *merged, t schemas.Timing) {
 		f.nameMissing(&w)
 	}
 	if !v.late {
-		v.Emitted += w.Count - m.emitted
+		v.Emitted += w.Records() - m.emitted
 	}
-	m.emitted, m.out, m.changed, m.flushed = w.Count, true, false, f.flushes
+	m.emitted, m.out, m.changed, m.flushed = w.Records(), true, false, f.flushes
 	f.emits[v.View+"/"+t.String()]++
 	f.out.Put(w, !f.goesUp(v), func(n uint64) { m.firstN = n })
 }
@@ -212,6 +213,7 @@ func (f *Fold) goesUp(v *view) bool {
 func (f *Fold) results() *fold.Results {
 	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.config, Totals: f.totals()}
 	f.out.Into(r)
+	r.Findings, f.findings.ready = f.findings.ready, nil
 	r.Finals = f.finals()
 	for _, v := range f.views {
 		if !v.late {

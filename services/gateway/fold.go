@@ -38,14 +38,16 @@ type Fold struct {
 	views     []*view  // in order of first sight
 	windows   map[string]*merged
 
-	flushes uint64    // since the state was made or restored
-	touched []*merged // by what has just become whole or final
-	dirty   []*merged // came out, have changed, and wait for the next second
-	holds   []*merged // to be held at the end of this flush
-	ended   []*merged // in this flush, of views that are published here
-	dec     schemas.CommitDecoder
-	out     fold.Collector
-	spare   *run // to use again
+	findings findings
+	flushes  uint64    // since the state was made or restored
+	touched  []*merged // by what has just become whole or final
+	dirty    []*merged // came out, have changed, and wait for the next second
+	holds    []*merged // to be held at the end of this flush
+	ended    []*merged // in this flush, of views that are published here
+	dec      schemas.CommitDecoder
+	out      fold.Collector
+	spare    *run // to use again
+	reads    byte // version of the state that is being restored
 
 	inbox  bool // producers keep what is not applied, and bring it again
 	unpack func(dst, src []byte) ([]byte, error)
@@ -88,7 +90,7 @@ func (f *Fold) reset() {
 // Apply folds one entry of one producer. Entries may come in any order.
 func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	name, kind, ok := schemas.SourceOf(m.Subject)
-	if !ok || kind != schemas.KindCommit {
+	if !ok || kind != schemas.KindCommit && kind != schemas.KindFinding {
 		return nil, nil
 	}
 	c, err := f.read(name, m)
@@ -97,11 +99,11 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	}
 	p := f.find(name)
 	s := p.space(c.Epoch)
-	if s == nil || s.refuses(c) {
+	if s == nil || s.refuses(c) || s.stray(c.N) {
 		f.damaged++
 		return nil, nil
 	}
-	st := s.add(c.N)
+	st := s.add(c)
 	if st == nil {
 		f.repeats++
 		return nil, nil
@@ -109,9 +111,11 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	f.entries++
 	f.touched = f.touched[:0]
 	ended := f.enter(p, s, st, c)
-	p.account()
 	st.settle(f.finish)
-	if !ended && len(f.touched) == 0 {
+	f.conclude(p)
+	p.account()
+	f.found(c.Findings)
+	if !ended && len(f.touched) == 0 && len(f.findings.ready) == 0 {
 		return nil, nil
 	}
 	return f.flush(), nil
@@ -126,7 +130,7 @@ func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) 
 		data = f.plain
 	}
 	if err == nil {
-		c, err = f.dec.Decode(data, schemas.WithWindows)
+		c, err = f.dec.Decode(data, schemas.WithWindows|schemas.WithFindings)
 	}
 	if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) && !f.inbox {
 		return nil, fmt.Errorf("commit of %s at %d: %w", name, m.Seq, err)
@@ -141,11 +145,17 @@ func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) 
 // enter applies an entry that is new. It reports whether nothing is missing of
 // its commit now.
 func (f *Fold) enter(p *producer, s *space, st *stretch, c *schemas.Commit) (whole bool) {
+	p.succeed(s, c)
+	p.remember(c)
 	r := f.runOf(s, c.RunFirst)
 	for i := range c.Windows {
-		f.apply(s, r, c.N, &c.Windows[i])
+		if c.Estate {
+			f.inherit(p, s, c.N, &c.Windows[i])
+		} else {
+			f.apply(p, s, r, c.N, &c.Windows[i])
+		}
 	}
-	s.anchor(c.N, f.finish)
+	s.anchorAll(c.First(), c.N, f.finish)
 	if c.End {
 		r.end = headingOf(c)
 		st.note(r.end)
@@ -183,35 +193,54 @@ func (f *Fold) find(name string) *producer {
 }
 
 // apply puts one revision of entry n in the place of the one before it.
-func (f *Fold) apply(s *space, r *run, n uint64, w *schemas.Window) {
-	k := windowKey(w)
-	m := f.windows[k]
+func (f *Fold) apply(p *producer, s *space, r *run, n uint64, w *schemas.Window) {
+	key := windowKey(w)
+	if p.doubtful(s, w, key) {
+		s.refuse(w, key)
+		return
+	}
+	s.note(n, key, w.End)
+	part, _ := f.revise(s, w, key)
+	if part == nil {
+		return
+	}
+	if !part.fresh || part.run != r.first {
+		r.fresh = append(r.fresh, part)
+	}
+	part.fresh, part.run, part.at = true, r.first, n
+}
+
+// revise takes a revision of a part, and says how many records it has added. The
+// part is nil where an older revision has come later.
+func (f *Fold) revise(s *space, w *schemas.Window, key string) (p *part, added uint64) {
+	m := f.windows[key]
 	if m == nil {
-		m = &merged{key: k}
-		f.windows[k] = m
+		m = &merged{key: key}
+		f.windows[key] = m
 	}
 	i, known := m.find(w)
 	if !known {
 		m.parts = slices.Insert(m.parts, i, &part{of: m})
 	}
-	old := m.parts[i]
-	if known && w.Revision <= old.Revision {
-		return // an older revision that came later
+	p = m.parts[i]
+	if known && w.Revision <= p.Revision {
+		return nil, 0
 	}
+	added = w.Records() - p.Records()
 	if v := f.viewOf(w); !v.late {
-		s.counted[w.View] += w.Count - old.Count
+		s.counted[w.View] += added
 	}
-	sketch := append(old.Sketch[:0], w.Sketch...)
-	old.Window = *w
-	old.Sketch = sketch
+	if w.View == schemas.DeviceView {
+		s.records[ownerOf(w)] += added
+	}
+	sketch := append(p.Sketch[:0], w.Sketch...)
+	p.Window = *w
+	p.Sketch = sketch
 	if len(m.parts) == 1 && m.rev == 0 && !m.changed {
 		f.register(m)
 	}
 	m.changed = true
-	if !old.fresh || old.run != r.first {
-		r.fresh = append(r.fresh, old)
-	}
-	old.fresh, old.run, old.at = true, r.first, n
+	return p, added
 }
 
 // register puts a new window where its end is watched.

@@ -255,7 +255,7 @@ func TestEveryOrderGivesTheSameSums(t *testing.T) {
 		if len(got) != len(want) {
 			rt.Fatalf("%d windows, want %d", len(got), len(want))
 		}
-		if c := f.check(0); c.Unexplained != 0 || c.Debt != 0 {
+		if c := f.Check(0); c.Unexplained != 0 || c.Debt != 0 {
 			rt.Fatalf("check: %+v", c)
 		}
 	})
@@ -309,7 +309,7 @@ func TestADamagedCommitIsADebt(t *testing.T) {
 		f := NewFold("r01/0", schemas.TierRegion)
 		n := uint64(0)
 		play(rt, f, interleave(rt, []*agentScript{a}), &n)
-		if c := f.check(0); c.Debt != 1 {
+		if c := f.Check(0); c.Debt != 1 {
 			rt.Fatalf("debt of %d entries, want 1", c.Debt)
 		}
 	})

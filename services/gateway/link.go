@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,40 +35,46 @@ func (p *post) grant(ctx context.Context, now int64, subject string, data []byte
 	if schemas.Link(p.cfg.Inbox.Region, partition, q.Producer) != subject {
 		return nil, fmt.Errorf("%s: %w: it is in the name of %q", subject, errReport, q.Producer)
 	}
-	spans, err := p.applied(ctx, schemas.Producer(p.cfg.Inbox.Region, partition), &q)
-	if err != nil {
+	g := &schemas.LinkGrant{Epoch: q.Epoch, Applied: []schemas.Span{}, Within: quietWithin}
+	if err := p.applied(ctx, schemas.Producer(p.cfg.Inbox.Region, partition), &q, g); err != nil {
 		return nil, err
 	}
 	_, behind := p.runner.Position()
-	g := &schemas.LinkGrant{
-		Epoch: q.Epoch, Applied: spans, Within: quietWithin,
-		Credit: p.credit(now, q.Producer+" "+q.Epoch, q.Backfill, behind > behindBy),
-	}
+	g.Credit = p.credit(now, q.Producer+" "+q.Epoch, q.Backfill, behind > behindBy)
 	if q.Entries > 0 {
 		g.Within = owingWithin
 	}
 	if p.cfg.Inbox.Policy != nil {
-		g.Policy = p.cfg.Inbox.Policy(q.Producer)
+		who, _ := schemas.CutDetector(q.Producer) // an agent and its detector ask as one
+		g.Policy = p.cfg.Inbox.Policy(who)
 	}
 	return g, nil
 }
 
-// applied are the entries that a partition has applied of the epoch that a
-// report names.
-func (p *post) applied(ctx context.Context, by string, q *schemas.LinkReport) (spans []schemas.Span, err error) {
-	var e schemas.Epoch
-	if b, err := hex.DecodeString(q.Epoch); err != nil || copy(e[:], b) != len(b) || len(b) != len(e) {
-		return []schemas.Span{}, nil // a producer without entries names no epoch
-	}
+// applied writes into a grant what a partition knows of the epochs of who reports.
+func (p *post) applied(ctx context.Context, by string, q *schemas.LinkReport, g *schemas.LinkGrant) error {
 	for _, st := range p.runner.Stages() {
-		if st.Producer != by {
-			continue
+		if st.Producer == by {
+			core := p.fold(by)
+			return st.Ask(ctx, func() { core.Tell(q, g) })
 		}
-		core := p.fold(by)
-		err = st.Ask(ctx, func() { spans = core.spans(q.Producer, e, q.Newest) })
-		return spans, err
 	}
-	return nil, fmt.Errorf("%s: %w: its partition is not open yet", by, errReport)
+	return fmt.Errorf("%s: %w: its partition is not open yet", by, errReport)
+}
+
+// Tell writes what is known of a producer: its epochs, and the entries applied of the
+// one that its report names. A producer without entries names none.
+func (f *Fold) Tell(q *schemas.LinkReport, g *schemas.LinkGrant) {
+	p := f.producers[q.Producer]
+	if p == nil {
+		return
+	}
+	g.Known = p.known()
+	if e, ok := schemas.ParseEpoch(q.Epoch); ok {
+		g.Applied = f.spans(q.Producer, e, q.Newest)
+		s := p.spaces[e]
+		g.Ended = s != nil && len(s.endings) > 0
+	}
 }
 
 // spans are the entries applied of a producer's epoch whose newest entry is given.

@@ -82,7 +82,7 @@ func (p *post) producers() (names []string) {
 // route names the partition that applies a message.
 func (p *post) route(subject string) []string {
 	from, kind, ok := schemas.SourceOf(subject)
-	if !ok || kind != schemas.KindCommit {
+	if !ok || kind != schemas.KindCommit && kind != schemas.KindFinding {
 		return nil
 	}
 	region := schemas.Center
@@ -99,11 +99,14 @@ func (p *post) route(subject string) []string {
 	return []string{schemas.Producer(region, partition)}
 }
 
-func (p *post) regionOf(agent string) string {
+func (p *post) regionOf(producer string) string {
 	if p.cfg.hasInbox() {
 		return p.cfg.Inbox.Region
 	}
-	return p.cfg.RegionOf(agent)
+	if agent, detector := schemas.CutDetector(producer); detector {
+		return p.cfg.RegionOf(agent)
+	}
+	return p.cfg.RegionOf(producer)
 }
 
 // partitionOf is where a producer below belongs.
@@ -153,7 +156,7 @@ func (p *post) ask(ctx context.Context, f func(*fold.Stage, *Fold)) error {
 // checks are what its partitions know, at a wall time.
 func (p *post) checks(ctx context.Context, wall int64) (out []schemas.GatewayCheck, err error) {
 	err = p.ask(ctx, func(st *fold.Stage, f *Fold) {
-		c := f.check(wall)
+		c := f.Check(wall)
 		c.Differ = st.Mismatches()
 		out = append(out, c)
 	})
@@ -165,8 +168,14 @@ func (p *post) checks(ctx context.Context, wall int64) (out []schemas.GatewayChe
 	return out, err
 }
 
+// found is what its partitions know of findings.
+func (p *post) found(ctx context.Context, _ int64) (out []schemas.FindingReport, err error) {
+	err = p.ask(ctx, func(_ *fold.Stage, f *Fold) { out = append(out, f.foundReport()) })
+	return out, err
+}
+
 // ledgers are those of its partitions' producers, at a wall time.
 func (p *post) ledgers(ctx context.Context, wall int64) (out []schemas.AgentLedger, err error) {
-	err = p.ask(ctx, func(_ *fold.Stage, f *Fold) { out = append(out, f.ledgers(wall)...) })
+	err = p.ask(ctx, func(_ *fold.Stage, f *Fold) { out = append(out, f.Ledgers(wall)...) })
 	return out, err
 }

@@ -7,9 +7,9 @@ import (
 	"weir/schemas"
 )
 
-// maxEpochs bounds the number spaces of one producer. A new one is begun only
-// where an agent has lost everything, so more are an attack.
-const maxEpochs = 256
+// maxEpochs bounds the number spaces of one producer. A new one is begun only where
+// an agent has lost something, or starts without its link, so more are an attack.
+const maxEpochs = 4096
 
 // day is how long, in agent time, a silent producer is still expected, and how
 // long entries of an epoch are taken after another one has gone on.
@@ -52,7 +52,7 @@ func (p *producer) choose() {
 	p.current = nil
 	for _, e := range p.epochs() {
 		s := p.spaces[e]
-		if s.newest != nil && (p.current == nil || s.newest.time >= p.current.newest.time) {
+		if s.newest != nil && !p.outlived(s) && (p.current == nil || s.newest.time >= p.current.newest.time) {
 			p.current = s
 		}
 	}

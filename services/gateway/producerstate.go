@@ -22,19 +22,14 @@ func (p *producer) appendTo(b []byte) []byte {
 func (f *Fold) readProducer(r *fold.StateReader) {
 	p := f.find(r.String())
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		var e schemas.Epoch
-		if copy(e[:], r.B) < len(e) {
+		s := p.space(readEpoch(r))
+		if s == nil || r.Err != nil {
 			r.Fail(errState)
 			return
 		}
-		r.B = r.B[len(e):]
-		s := p.space(e)
-		if s == nil {
-			r.Fail(errState)
-			return
-		}
-		s.read(r)
+		s.read(r, f.reads)
 	}
+	p.findRivals()
 	p.choose()
 	p.account()
 }
@@ -57,14 +52,14 @@ func (s *space) append(b []byte) []byte {
 	for _, view := range sortedKeys(s.counted) {
 		b = binary.AppendUvarint(fold.AppendString(b, view), s.counted[view])
 	}
-	return b
+	return s.succession.append(b)
 }
 
-func (s *space) read(r *fold.StateReader) {
+func (s *space) read(r *fold.StateReader, version byte) {
 	s.retired, s.off = r.Bool(), r.Int()
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		st := &stretch{from: r.Uint(), to: r.Uint(), oldest: r.Int()}
-		st.newest = readHeading(r)
+		st.newest = readHeading(r, version)
 		s.stretches = append(s.stretches, st)
 		if h := st.whole(); h != nil {
 			s.newest = h
@@ -72,7 +67,7 @@ func (s *space) read(r *fold.StateReader) {
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		c := &run{first: r.Uint()}
-		c.end = readHeading(r)
+		c.end = readHeading(r, version)
 		if c.end != nil {
 			if st := s.at(c.end.n); st != nil && st.newest != nil && st.newest.n == c.end.n {
 				c.end = st.newest
@@ -83,6 +78,9 @@ func (s *space) read(r *fold.StateReader) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		view := r.String()
 		s.counted[view] = r.Uint()
+	}
+	if version > 3 {
+		s.succession.read(r)
 	}
 }
 
@@ -102,13 +100,19 @@ func (h *heading) append(b []byte) []byte {
 	}
 	b = binary.AppendUvarint(binary.AppendUvarint(b, h.n), h.first)
 	b = binary.AppendVarint(binary.AppendVarint(b, h.time), h.wall)
-	b = binary.AppendUvarint(b, h.config)
+	for _, v := range [...]uint64{h.config, h.inLast, h.inHash} {
+		b = binary.AppendUvarint(b, v)
+	}
 	b = binary.AppendUvarint(b, uint64(len(h.views)))
 	for i := range h.views {
 		b = appendProgress(fold.AppendString(b, h.views[i].View), &h.views[i])
 	}
-	b = binary.AppendUvarint(b, uint64(len(h.totals)))
-	for _, t := range h.totals {
+	return appendTotals(b, h.totals)
+}
+
+func appendTotals(b []byte, rows []schemas.Total) []byte {
+	b = binary.AppendUvarint(b, uint64(len(rows)))
+	for _, t := range rows {
 		for _, s := range [...]string{t.Tenant, string(t.Signal), string(t.Stage), string(t.Outcome), string(t.Reason)} {
 			b = fold.AppendString(b, s)
 		}
@@ -117,22 +121,99 @@ func (h *heading) append(b []byte) []byte {
 	return b
 }
 
-func readHeading(r *fold.StateReader) *heading {
+func readTotals(r *fold.StateReader) (rows []schemas.Total) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		rows = append(rows, schemas.Total{
+			Tenant: r.String(), Signal: schemas.Signal(r.String()), Stage: schemas.Stage(r.String()),
+			Outcome: schemas.Outcome(r.String()), Reason: schemas.Reason(r.String()), N: r.Uint(),
+		})
+	}
+	return rows
+}
+
+func readHeading(r *fold.StateReader, version byte) *heading {
 	h := &heading{n: r.Uint()}
 	if h.n == 0 || h.n >= math.MaxInt64 {
 		return nil
 	}
 	h.first, h.time, h.wall, h.config = r.Uint(), r.Int(), r.Int(), r.Uint()
+	if version > 3 {
+		h.inLast, h.inHash = r.Uint(), r.Uint()
+	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		v := schemas.Progress{View: r.String()}
 		readProgress(r, &v)
 		h.views = append(h.views, v)
 	}
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		h.totals = append(h.totals, schemas.Total{
-			Tenant: r.String(), Signal: schemas.Signal(r.String()), Stage: schemas.Stage(r.String()),
-			Outcome: schemas.Outcome(r.String()), Reason: schemas.Reason(r.String()), N: r.Uint(),
-		})
-	}
+	h.totals = readTotals(r)
 	return h
+}
+
+func (s *succession) append(b []byte) []byte {
+	b = appendTotals(binary.AppendUvarint(b, s.state), s.will)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(s.told)), uint64(len(s.after)))
+	for _, k := range s.after {
+		b = appendContinuation(b, k)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.endings)))
+	for _, e := range s.endings {
+		b = appendContinuation(append(b, e.by[:]...), e.Continuation)
+	}
+	b = fold.AppendBool(b, s.over)
+	b = binary.AppendUvarint(b, s.evictedN)
+	b = binary.AppendVarint(binary.AppendVarint(b, s.evictedEnd), s.latestEnd)
+	b = binary.AppendUvarint(b, uint64(len(s.recent)))
+	for _, t := range s.recent {
+		b = binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, t.n), t.key)
+		b = binary.AppendVarint(b, t.end)
+	}
+	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.refused, s.inherited} {
+		b = binary.AppendUvarint(b, uint64(len(m)))
+		for _, k := range sortedKeys(m) {
+			b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
+		}
+	}
+	return b
+}
+
+func (s *succession) read(r *fold.StateReader) {
+	s.state, s.will = r.Uint(), readTotals(r)
+	s.told = int(r.Uint())
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		s.after = append(s.after, readContinuation(r))
+	}
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		s.endings = append(s.endings, ending{readEpoch(r), readContinuation(r)})
+	}
+	s.over, s.evictedN, s.evictedEnd, s.latestEnd = r.Bool(), r.Uint(), r.Int(), r.Int()
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		s.recent = append(s.recent, touch{r.Uint(), r.Fixed(), r.Int()})
+	}
+	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.refused, s.inherited} {
+		for k := r.Len(); k > 0 && r.Err == nil; k-- {
+			name := r.String()
+			m[name] = r.Uint()
+		}
+	}
+}
+
+func appendContinuation(b []byte, k schemas.Continuation) []byte {
+	b = append(b, k.Epoch[:]...)
+	for _, v := range [...]uint64{k.From, k.N, k.State, k.Estate} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func readContinuation(r *fold.StateReader) schemas.Continuation {
+	return schemas.Continuation{Epoch: readEpoch(r), From: r.Uint(), N: r.Uint(), State: r.Uint(), Estate: r.Uint()}
+}
+
+func readEpoch(r *fold.StateReader) (e schemas.Epoch) {
+	if copy(e[:], r.B) < len(e) {
+		r.Fail(errState)
+		return e
+	}
+	r.B = r.B[len(e):]
+	return e
 }

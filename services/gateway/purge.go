@@ -80,8 +80,17 @@ func (p *post) purgeLimit(ctx context.Context) (uint64, error) {
 	if float64(u.Bytes) < p.cfg.KeepInput*float64(u.MaxBytes) {
 		return 0, nil
 	}
-	return u.FirstSeq + (u.LastSeq-u.FirstSeq)/4, nil
+	limit := u.FirstSeq + (u.LastSeq-u.FirstSeq)/4
+	if p.cfg.Needed == nil || float64(u.Bytes) >= nearlyFull*float64(u.MaxBytes) {
+		return limit, nil
+	}
+	needed, err := p.cfg.Needed(ctx)
+	return min(limit, needed), err
 }
+
+// nearlyFull is the part of the input's cap above which nobody is waited for: a
+// full outbox would hold up its producer.
+const nearlyFull = 0.9
 
 // seen follows where the newest commit of each producer below starts.
 func (p *post) seen(st *fold.Stage, m fold.Message) {

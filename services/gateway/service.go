@@ -21,6 +21,7 @@ type Service struct {
 	bus   *bus.Bus
 	log   *slog.Logger
 	began time.Time
+	share *lease.Keeper // of the partitions; nil: all of them are ours
 
 	mu      sync.Mutex
 	posts   map[*post]struct{} // that serve now
@@ -35,10 +36,16 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 	if cfg.Inbox.Budget == 0 {
 		cfg.Inbox.Budget = DefaultBudget
 	}
-	return &Service{
+	s := &Service{
 		cfg: cfg, bus: b, log: log.With("service", "gateway", "tier", string(cfg.Tier)),
 		began: time.Now(), posts: map[*post]struct{}{},
-	}, nil
+	}
+	if l := cfg.Leases; l != nil {
+		s.share = lease.New(lease.Config{
+			Store: l.Store, Region: cfg.Inbox.Region, Partitions: cfg.partitions(), Name: l.Name, ID: l.ID, Times: l.Times,
+		}, s.log)
+	}
+	return s, nil
 }
 
 // Run merges until ctx ends.
@@ -48,13 +55,15 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.cfg.Leases == nil {
+	if s.share == nil {
 		return s.serve(ctx, everything)
 	}
-	return lease.Keep(ctx, lease.Config{
-		Store: s.cfg.Leases.Store, Region: s.cfg.Inbox.Region, Partitions: s.cfg.partitions(),
-		Name: s.cfg.Leases.Name, Times: s.cfg.Leases.Times,
-	}, s.log, s.serve)
+	stopOwners, err := s.answerOwners(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopOwners()
+	return s.share.Keep(ctx, s.serve)
 }
 
 // serve runs a post until ctx ends or its input, its outbox or its fence fails.
@@ -80,7 +89,7 @@ func (s *Service) open(ctx context.Context, p *post) (stop func(), err error) {
 	for _, name := range p.producers() {
 		region, partition := schemas.SplitProducer(name)
 		f, err := s.bus.Subscribe(schemas.LinkPartition(region, partition), 1<<20, func(r bus.Request) {
-			if !p.catchingUp(int64(time.Since(began))) {
+			if s.owns(partition) && !p.catchingUp(int64(time.Since(began))) {
 				s.answerReport(ctx, p, r)
 			}
 		})
@@ -142,12 +151,15 @@ func (s *Service) leave(p *post) {
 	delete(s.posts, p)
 }
 
-// serving are the posts that serve now.
+// serving are the posts that serve now, less those whose partitions are another's
+// by now.
 func (s *Service) serving() (out []*post) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p := range s.posts {
-		out = append(out, p)
+		if p.only == everything || s.owns(p.only) {
+			out = append(out, p)
+		}
 	}
 	return out
 }

@@ -17,12 +17,14 @@ type heading struct {
 	first, n   uint64 // the commit is the entries first … n
 	time, wall int64
 	config     uint64
+	inLast     uint64 // of the input that it was made from
+	inHash     uint64 // of that message
 	views      []schemas.Progress
 	totals     []schemas.Total // nil once a newer commit is whole
 }
 
 func headingOf(c *schemas.Commit) *heading {
-	return &heading{first: c.RunFirst, n: c.N, time: c.Time, wall: c.Wall, config: c.ConfigRev, views: c.Views, totals: c.Totals}
+	return &heading{first: c.RunFirst, n: c.N, time: c.Time, wall: c.Wall, config: c.ConfigRev, inLast: c.InLast, inHash: c.InHash, views: c.Views, totals: c.Totals}
 }
 
 // view is what it says of a view; nil: nothing.
@@ -148,10 +150,11 @@ type space struct {
 	counted   map[string]uint64  // Σ count of the latest revisions of every part ever applied, by view
 	off       int64              // difference from what the producer says, when nothing was missing last
 	retired   bool               // given up: nothing of it is taken any more
+	succession
 }
 
 func newSpace() *space {
-	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}}
+	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}, succession: newSuccession()}
 }
 
 // refuses reports whether an entry is not applied, because it would make one hole
@@ -168,13 +171,16 @@ func (s *space) beside(n uint64) (i int, apart bool) {
 	return i, i == len(s.stretches) || n+1 < s.stretches[i].from
 }
 
-// add notes an entry and returns its stretch; nil: it is there already, or its
-// epoch is given up.
-func (s *space) add(n uint64) *stretch {
+// add notes the numbers of an entry and returns their stretch; nil: they are there
+// already, or their epoch is given up.
+func (s *space) add(c *schemas.Commit) *stretch {
+	first, n := c.First(), c.N
 	i, apart := s.beside(n)
 	switch {
 	case s.retired:
 		return nil
+	case first < n:
+		return s.addSpan(first, n)
 	case apart:
 		return s.insert(i, n)
 	}
@@ -186,10 +192,32 @@ func (s *space) add(n uint64) *stretch {
 		st.from = n
 	default:
 		st.to = n
-		if i+1 < len(s.stretches) && s.stretches[i+1].from == n+1 {
-			st.swallow(s.stretches[i+1])
-			s.stretches = append(s.stretches[:i+1], s.stretches[i+2:]...)
-		}
+		s.join(i)
+	}
+	return st
+}
+
+// join lets a stretch swallow the next one, if that begins where it ends.
+func (s *space) join(i int) {
+	if st := s.stretches[i]; i+1 < len(s.stretches) && s.stretches[i+1].from == st.to+1 {
+		st.swallow(s.stretches[i+1])
+		s.stretches = append(s.stretches[:i+1], s.stretches[i+2:]...)
+	}
+}
+
+// addSpan notes numbers that one entry stands for; see add. All of them are missing,
+// or none can be taken.
+func (s *space) addSpan(from, to uint64) *stretch {
+	i := sort.Search(len(s.stretches), func(i int) bool { return s.stretches[i].to >= from })
+	if i < len(s.stretches) && s.stretches[i].from <= to {
+		return nil
+	}
+	st := s.insert(i, from)
+	st.to = to
+	s.join(i)
+	if i > 0 && s.stretches[i-1].to+1 == from {
+		st = s.stretches[i-1]
+		s.join(i - 1)
 	}
 	return st
 }
@@ -239,10 +267,23 @@ func (s *space) anchor(n uint64, done func(*part)) {
 	}
 }
 
+// anchorAll does so for the entries from one to another.
+func (s *space) anchorAll(from, to uint64, done func(*part)) {
+	if from == to {
+		s.anchor(to, done)
+		return
+	}
+	for _, n := range sortedKeys(s.floating) {
+		if n >= from && n <= to {
+			s.anchor(n, done)
+		}
+	}
+}
+
 // holes reports whether entries below the newest one are missing, and since
 // which agent time.
 func (s *space) holes() (since int64, some bool) {
-	if len(s.stretches) == 0 || s.retired || len(s.stretches) == 1 && s.stretches[0].from == 1 {
+	if len(s.stretches) == 0 || s.retired || len(s.stretches) == 1 && s.stretches[0].from == 1 && len(s.endings) == 0 || s.debt() == 0 {
 		return 0, false
 	}
 	first := s.stretches[0]
@@ -287,10 +328,19 @@ func (s *space) debt() (n uint64) {
 	if s.retired {
 		return 0
 	}
-	next := uint64(1)
+	next, last := uint64(1), s.last()
+	if len(s.endings) > 0 {
+		e := s.lastWord()
+		next, last = e.From, e.N
+	}
 	for _, st := range s.stretches {
-		n += st.from - next
-		next = st.to + 1
+		if st.from > next {
+			n += min(st.from, last+1) - min(next, last+1)
+		}
+		next = max(next, st.to+1)
+	}
+	if next <= last {
+		n += last + 1 - next
 	}
 	return n
 }
@@ -299,7 +349,7 @@ func (s *space) debt() (n uint64) {
 // windows applied, over all views that reach the tier. While entries are on their
 // way nothing can be said, and what was said last stays.
 func (s *space) judge(t schemas.Tier) {
-	if s.newest == nil || len(s.stretches) != 1 || s.stretches[0].from != 1 || s.stretches[0].to != s.newest.n {
+	if s.newest == nil || len(s.endings) > 0 || len(s.stretches) != 1 || s.stretches[0].from != 1 || s.stretches[0].to != s.newest.n {
 		return
 	}
 	s.off = 0

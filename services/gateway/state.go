@@ -10,8 +10,9 @@ import (
 	"weir/services/internal/fold"
 )
 
-// stateVersion is the version of the checkpoint's payload.
-const stateVersion = 3
+// stateVersion is the version of the checkpoint's payload. 3 is read too: it knows
+// of no epochs that have ended. So is 4: it knows of no findings.
+const stateVersion = 5
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.
@@ -46,7 +47,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, k := range keys {
 		b = f.windows[k].append(b, dirty[f.windows[k]])
 	}
-	return b
+	return f.findings.append(b)
 }
 
 func appendProgress(b []byte, p *schemas.Progress) []byte {
@@ -166,10 +167,11 @@ func (f *Fold) readPart(r *fold.StateReader, m *merged) {
 // Restore replaces the state by one that Append wrote.
 func (f *Fold) Restore(b []byte) error {
 	f.reset()
-	if len(b) == 0 || b[0] != stateVersion {
-		return fmt.Errorf("state of gateway %s: version %v is not %d: start the version of weir that wrote it, or with a new data folder",
+	if len(b) == 0 || b[0] < 3 || b[0] > stateVersion {
+		return fmt.Errorf("state of gateway %s: version %v is not 3 to %d: start the version of weir that wrote it, or with a new data folder",
 			f.producer, b[:min(1, len(b))], stateVersion)
 	}
+	f.reads = b[0]
 	r := &fold.StateReader{B: b[1:]}
 	f.now, f.wall, f.second = r.Int(), r.Int(), r.Int()
 	f.config, f.entries, f.repeats, f.damaged = r.Uint(), r.Uint(), r.Uint(), r.Uint()
@@ -185,6 +187,9 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		f.readWindow(r)
+	}
+	if f.reads > 4 {
+		f.findings.read(r)
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of gateway %s: %w", f.producer, err)

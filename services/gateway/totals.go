@@ -12,11 +12,13 @@ func (f *Fold) totals() []schemas.Total {
 	sum := map[schemas.Total]uint64{}
 	for _, name := range f.names {
 		for _, s := range f.producers[name].spaces {
-			if s.newest != nil {
-				addTotals(sum, s.newest.totals)
-			}
+			addTotals(sum, s.account())
 		}
 	}
+	return sortedTotals(sum)
+}
+
+func sortedTotals(sum map[schemas.Total]uint64) []schemas.Total {
 	out := make([]schemas.Total, 0, len(sum))
 	for t, n := range sum {
 		t.N = n
@@ -49,10 +51,10 @@ func totalLess(a, b *schemas.Total) bool {
 	return false
 }
 
-// check is what the partition knows for the ledger, between two messages.
-func (f *Fold) check(wall int64) schemas.GatewayCheck {
+// Check is what the partition knows for the ledger, between two messages.
+func (f *Fold) Check(wall int64) schemas.GatewayCheck {
 	c := schemas.GatewayCheck{
-		Producer: f.producer, Tier: f.tier, Time: f.now, Entries: f.entries, Repeats: f.repeats,
+		Producer: f.producer, Tier: f.tier, Time: f.now, Entries: f.entries, Repeats: f.repeats, Damaged: f.damaged,
 		Open: len(f.windows), Windows: map[string]uint64{},
 	}
 	if f.wall > 0 {

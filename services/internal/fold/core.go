@@ -36,6 +36,10 @@ type Results struct {
 	Totals  []schemas.Total
 	Holes   []schemas.Hole
 
+	Findings []schemas.Finding
+	Config   *schemas.Config // in force now, where detectors must learn of it
+	Resumed  bool
+
 	Finals []Final // for subscribers, once the commit is written; no part of it
 
 	// Assign tells the core which entry holds output i, for outputs whose

@@ -18,6 +18,7 @@
 //
 //	reader   reads the stream, routes each message; fed by the stream; ends with ctx
 //	stage    owns one core: applies, commits, checkpoints; fed by the reader; ends when the reader has ended
+//	hear     asks the tier above, for a stage that began without anything, until it answers; ends with the stage
 //
 // Limits: a stage whose outbox is full waits, and with it, in the end, the
 // reader: input then waits in its stream.

@@ -27,6 +27,15 @@ func entries(producer string, p position, m Message, r *Results, size int, first
 		}
 		cur.Early = r.Early[from : i+1]
 	}
+	from = 0
+	for i := range r.Findings {
+		cur := c.room(schemas.FindingSize(&r.Findings[i]))
+		if len(cur.Findings) == 0 {
+			from = i
+		}
+		cur.Findings = r.Findings[from : i+1]
+		digest += r.Findings[i].Hash()
+	}
 	last := c.run[len(c.run)-1]
 	finish(last, p, m, r)
 	last.Digest = digest
@@ -47,6 +56,7 @@ type cutter struct {
 func (c *cutter) next() {
 	c.run = append(c.run, &schemas.Commit{
 		Producer: c.producer, Epoch: c.p.epoch, N: c.p.n + uint64(len(c.run)) + 1, RunFirst: c.p.n + 1, ConfigRev: c.rev,
+		Continues: c.p.continues,
 	})
 	c.used = 0
 }
@@ -79,6 +89,7 @@ func finish(c *schemas.Commit, p position, m Message, r *Results) {
 	c.InFirst, c.InLast, c.InHash = p.inFirst, m.Seq, schemas.Hash(m.Data)
 	c.Time, c.Wall = r.Time, r.Wall
 	c.Views, c.Totals, c.Holes = r.Views, r.Totals, r.Holes
+	c.Config, c.Resumed = r.Config, r.Resumed
 }
 
 // Entries cuts the results of message m into the entries that a stage would

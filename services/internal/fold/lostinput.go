@@ -58,7 +58,7 @@ func (s *Stage) stand(ctx context.Context, seq uint64) error {
 	for _, list := range [...][]schemas.Window{c.Windows, c.Local} {
 		for i := range list {
 			if w := &list[i]; w.FirstN > s.pos.n {
-				s.out.stands[windowName(w)] = w.FirstN
+				s.out.stands[WindowName(w)] = w.FirstN
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func (o *outbox) firstN(w *schemas.Window, n uint64) uint64 {
 	if len(o.stands) == 0 {
 		return n
 	}
-	name := windowName(w)
+	name := WindowName(w)
 	if stands, ok := o.stands[name]; ok {
 		delete(o.stands, name)
 		return stands
@@ -78,8 +78,8 @@ func (o *outbox) firstN(w *schemas.Window, n uint64) uint64 {
 	return n
 }
 
-// windowName is one string per view, key and bounds.
-func windowName(w *schemas.Window) string {
+// WindowName is one string per view, key and bounds.
+func WindowName(w *schemas.Window) string {
 	b := AppendString(nil, w.View)
 	b = AppendString(b, w.Key.Tenant)
 	for _, v := range w.Key.Values {

@@ -107,7 +107,7 @@ func checkStanding(t *testing.T, written, all []*schemas.Commit) {
 		}
 		for _, list := range [...][]schemas.Window{c.Windows, c.Local} {
 			for k := range list {
-				name := windowName(&list[k])
+				name := WindowName(&list[k])
 				if was := parts[name]; was != 0 && was != list[k].FirstN {
 					t.Errorf("entry %d: window %q has parts %d and %d", c.N, name, was, list[k].FirstN)
 				}

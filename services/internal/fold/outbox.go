@@ -31,6 +31,7 @@ type run struct {
 	n                      uint64   // number of its newest entry
 	end                    bool     // it is whole; else the rest of it must be written
 	inLast, inHash, digest uint64   // of its end
+	time                   int64    // likewise
 }
 
 // errStopped ends a stage that was waiting for room in its outbox.
@@ -66,7 +67,7 @@ func (s *Stage) existing(c *schemas.Commit, seq uint64) {
 	w := s.out.written[c.RunFirst]
 	w.seqs, w.n = append(w.seqs, seq), c.N
 	if c.End {
-		w.end, w.inLast, w.inHash, w.digest = true, c.InLast, c.InHash, c.Digest
+		w.end, w.inLast, w.inHash, w.digest, w.time = true, c.InLast, c.InHash, c.Digest, c.Time
 	}
 	s.out.written[c.RunFirst] = w
 }

@@ -40,6 +40,9 @@ type Config struct {
 	// stage's goroutine. A commit that is made again is not told, so a death right
 	// behind the writing means that it never is. It may be nil.
 	Committed func(s *Stage, r *Results)
+	// Above asks the tier above what it knows of a producer; nil: nothing there can be
+	// newer than what is here.
+	Above func(ctx context.Context, producer string, e schemas.Epoch) (Above, error)
 }
 
 // Runner reads a stream once and dispatches its messages to stages.
@@ -100,7 +103,7 @@ func (r *Runner) read(ctx context.Context, producers []string) error {
 
 func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	s := r.cfg.Make(producer)
-	s.input, s.output, s.committed = r.cfg.Input, r.cfg.Output, r.cfg.Committed
+	s.input, s.output, s.committed, s.above = r.cfg.Input, r.cfg.Output, r.cfg.Committed, r.cfg.Above
 	if err := s.Open(ctx); err != nil {
 		return nil, err
 	}
@@ -148,6 +151,9 @@ func (r *Runner) existing(ctx context.Context, stages ...*Stage) error {
 }
 
 func (r *Runner) start(ctx context.Context, s *Stage) {
+	if e := s.pos.epoch; s.unheard {
+		r.group.Go(func() error { s.hear(ctx, e); return nil })
+	}
 	r.group.Go(func() error { return s.run(ctx) })
 }
 

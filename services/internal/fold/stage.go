@@ -34,11 +34,21 @@ type Stage struct {
 	log           Log
 	slog          *slog.Logger
 	committed     func(*Stage, *Results) // set by the runner; nil: nobody wants to know
+	// above asks the tier above what it knows of a producer; nil: nothing there can be
+	// newer than what is here. Set by the runner.
+	above func(ctx context.Context, producer string, e schemas.Epoch) (Above, error)
 
-	pos    position
-	newest []byte // the message pos.inLast, if one was applied since the start
-	start  uint64 // input sequence that the restored state includes
-	out    outbox
+	pos      position
+	newest   []byte // the message pos.inLast, if one was applied since the start
+	restored uint64 // hash of the message pos.inLast, else
+	start    uint64 // input sequence that the restored state includes
+	inputEnd uint64 // newest sequence of the input when the stage opened
+	end      *ending
+	held     uint64 // first entry of the epoch in the outbox when the stage opened; 0: none of it is known to be the first
+	gone     uint64 // entries of the epoch through it are not in the outbox: it was lost
+	unheard  bool   // the tier above has not said which epochs it knows
+	asked    bool   // the tier above was
+	out      outbox
 
 	state    stateLog
 	lastSave time.Time
@@ -54,6 +64,9 @@ type position struct {
 	n       uint64 // newest entry made
 	inFirst uint64 // first input sequence of the next commit
 	inLast  uint64 // newest input sequence applied
+
+	continues []schemas.Continuation // epochs before this one
+	past      []schemas.Past         // what they had come to, by index in continues
 }
 
 // work is a message to apply or a question to answer between two messages.
@@ -87,18 +100,27 @@ func (s *Stage) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.state.load(ctx, func(c *checkpoint) (bool, error) { return s.fits(ctx, newest, c) })
-	if err != nil {
-		return err
-	}
-	if err := s.restore(newest, c); err != nil {
-		return err
+	if _, ok := s.Core.(Renewer); ok {
+		err = s.openRenewer(ctx, newest)
+	} else {
+		err = s.openState(ctx, newest)
 	}
 	s.lastSave = time.Now()
 	if s.state.skipped {
 		s.lastSave = time.Time{} // what was passed over must soon be the older one
 	}
-	return nil
+	return err
+}
+
+func (s *Stage) openState(ctx context.Context, newest *schemas.Commit) error {
+	c, err := s.state.load(ctx, func(c *checkpoint) (bool, error) { return s.fits(ctx, newest, c) })
+	if err != nil {
+		return err
+	}
+	if newest == nil && c != nil && c.N > 0 {
+		s.slog.Error("the outbox is empty, but a checkpoint is left: entries go on behind it", "n", c.N)
+	}
+	return s.restore(newest, c)
 }
 
 // fits reports whether a checkpoint lies on the way to the newest commit and
@@ -137,12 +159,9 @@ func (s *Stage) restore(newest *schemas.Commit, c *checkpoint) error {
 	if err := s.Core.Restore(c.state); err != nil {
 		return fmt.Errorf("restore checkpoint of %s after %d: %w", s.Producer, c.InLast, err)
 	}
-	if newest == nil && c.N > 0 {
-		s.slog.Error("the outbox is empty, but a checkpoint is left: entries go on behind it", "n", c.N)
-	}
-	s.start = c.InLast
+	s.start, s.restored, s.gone = c.InLast, c.inHash, c.gone
 	s.out.from = c.OutSeq + 1
-	s.pos = position{epoch: c.Epoch, n: c.N, inFirst: c.inFirst, inLast: c.InLast}
+	s.pos = position{epoch: c.Epoch, n: c.N, inFirst: c.inFirst, inLast: c.InLast, continues: c.continues, past: c.past}
 	return nil
 }
 
@@ -163,6 +182,11 @@ func (s *Stage) Offer(ctx context.Context, m Message) error {
 // run applies what is queued until it is stopped, then checkpoints. What is
 // left in the queue then stays in the input.
 func (s *Stage) run(ctx context.Context) error {
+	if s.end != nil && s.end.folded == 0 && s.due(Message{Seq: s.pos.inLast + 1}) {
+		if err := s.renew(ctx); err != nil {
+			return stopped(err, s.Producer, s.pos.inLast)
+		}
+	}
 	for {
 		select {
 		case <-s.stop:
@@ -173,27 +197,35 @@ func (s *Stage) run(ctx context.Context) error {
 				w.ask()
 				continue
 			}
-			err := s.apply(ctx, w.msg)
-			if errors.Is(err, errStopped) {
-				return nil // in the middle of a commit: the state is ahead of the outbox
-			}
-			if err != nil {
-				return fmt.Errorf("stage %s at %d: %w", s.Producer, w.msg.Seq, err)
+			if err := s.apply(ctx, w.msg); err != nil {
+				return stopped(err, s.Producer, w.msg.Seq)
 			}
 		}
 	}
+}
+
+// stopped is why a stage ends at a message. In the middle of a commit it may be
+// stopped: the state is then ahead of the outbox.
+func stopped(err error, producer string, seq uint64) error {
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return fmt.Errorf("stage %s at %d: %w", producer, seq, err)
 }
 
 func (s *Stage) apply(ctx context.Context, m Message) error {
 	if m.Seq <= s.pos.inLast {
 		return nil
 	}
+	if err := s.turn(ctx, m); err != nil {
+		return err
+	}
 	r, err := s.Core.Apply(m)
 	if err != nil {
 		return err
 	}
 	s.pos.inLast, s.newest = m.Seq, m.Data
-	if r != nil {
+	if r != nil && (s.end == nil || !s.end.drop) {
 		if err := s.commit(ctx, m, r); err != nil {
 			return err
 		}
@@ -211,21 +243,27 @@ func (s *Stage) SafeBefore() uint64 { return s.safe.Load() }
 // save writes a checkpoint of the state between two messages, unless commits
 // that exist are still being made again.
 func (s *Stage) save(ctx context.Context) {
-	if s.pos.n < s.out.durable || s.pos.inLast == s.state.newest {
+	if s.pos.n < s.out.durable || s.pos.inLast == s.state.newest || s.end != nil {
 		return
 	}
+	if err := s.put(ctx); err != nil {
+		s.slog.Warn("checkpoint not written; the input is kept", "err", err)
+	}
+}
+
+// put writes a checkpoint of the state as it is.
+func (s *Stage) put(ctx context.Context) error {
 	s.lastSave = time.Now()
 	err := s.state.save(ctx, checkpoint{
 		Checkpoint: schemas.Checkpoint{
 			Producer: s.Producer, Epoch: s.pos.epoch, N: s.pos.n, OutSeq: s.out.seq, InLast: s.pos.inLast,
 		},
-		inFirst: s.pos.inFirst, inHash: schemas.Hash(s.newest),
+		shell: shell{s.pos.inFirst, s.hash(), s.gone, s.pos.continues, s.pos.past},
 	}, s.Core, s.size)
-	if err != nil {
-		s.slog.Warn("checkpoint not written; the input is kept", "err", err)
-		return
+	if err == nil {
+		s.safe.Store(s.state.older)
 	}
-	s.safe.Store(s.state.older)
+	return err
 }
 
 // saveLast writes the checkpoint that makes the next start short, though ctx

@@ -28,17 +28,70 @@ type stateLog struct {
 // checkpoint is a whole checkpoint: the state of the shell and of the core.
 type checkpoint struct {
 	schemas.Checkpoint
-	inFirst uint64 // first input sequence of the next commit
-	inHash  uint64 // of the message InLast
-	state   []byte // the core's
+	shell
+	state []byte // the core's
+}
+
+// shell is what a stage knows beside its core's state and the head of a checkpoint.
+type shell struct {
+	inFirst   uint64                 // first input sequence of the next commit
+	inHash    uint64                 // of the message InLast
+	gone      uint64                 // entries of the epoch through it are not in the outbox: it was lost
+	continues []schemas.Continuation // epochs before this one
+	past      []schemas.Past         // what they had come to
+}
+
+// append appends the shell's bytes. Those of a stage that has lost nothing are as they
+// have ever been; others begin with a zero, which inFirst never is.
+func (h *shell) append(b []byte) []byte {
+	if len(h.continues) == 0 && h.gone == 0 {
+		return binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, h.inFirst), h.inHash)
+	}
+	b = binary.AppendUvarint(append(b, 0), h.gone)
+	b = binary.AppendUvarint(b, uint64(len(h.continues)))
+	for _, k := range h.continues {
+		b = append(b, k.Epoch[:]...)
+		for _, v := range [...]uint64{k.From, k.N, k.State, k.Estate} {
+			b = binary.AppendUvarint(b, v)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(h.past)))
+	for _, t := range h.past {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(t.Of)), t.N)
+		for _, s := range [...]string{t.Tenant, string(t.Signal), string(t.Stage), string(t.Outcome), string(t.Reason)} {
+			b = AppendString(b, s)
+		}
+	}
+	return binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, h.inFirst), h.inHash)
+}
+
+func (h *shell) read(r *StateReader) {
+	if len(r.B) > 0 && r.B[0] == 0 {
+		r.Byte()
+		h.gone = r.Uint()
+		for n := r.Len(); n > 0 && r.Err == nil; n-- {
+			var k schemas.Continuation
+			for i := range k.Epoch {
+				k.Epoch[i] = r.Byte()
+			}
+			k.From, k.N, k.State, k.Estate = r.Uint(), r.Uint(), r.Uint(), r.Uint()
+			h.continues = append(h.continues, k)
+		}
+		for n := r.Len(); n > 0 && r.Err == nil; n-- {
+			of, sum := int(r.Uint()), r.Uint()
+			h.past = append(h.past, schemas.Past{Of: of, Total: schemas.Total{
+				Tenant: r.String(), Signal: schemas.Signal(r.String()), Stage: schemas.Stage(r.String()),
+				Outcome: schemas.Outcome(r.String()), Reason: schemas.Reason(r.String()), N: sum,
+			}})
+		}
+	}
+	h.inFirst, h.inHash = r.Uint(), r.Fixed()
 }
 
 // save writes the state in parts of size bytes, the manifest last, then removes what is older
 // than the checkpoint before it.
 func (l *stateLog) save(ctx context.Context, c checkpoint, core Core, size int) error {
-	l.buf = binary.AppendUvarint(l.buf[:0], c.inFirst)
-	l.buf = binary.LittleEndian.AppendUint64(l.buf, c.inHash)
-	l.buf = core.Append(l.buf)
+	l.buf = core.Append(c.shell.append(l.buf[:0]))
 	c.Hash, c.Prev = schemas.Hash(l.buf), l.manifest
 	c.Parts = max(1, (len(l.buf)+size-1)/size)
 	if err := l.storeParts(ctx, &c.Checkpoint, size); err != nil {
@@ -128,8 +181,11 @@ func (l *stateLog) load(ctx context.Context, fits func(*checkpoint) (bool, error
 			return nil, err
 		}
 		part, bad := schemas.DecodeCheckpoint(data)
-		if bad != nil {
+		if newer := (*schemas.NewerVersionError)(nil); errors.As(bad, &newer) {
 			return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, bad)
+		}
+		if bad != nil {
+			return nil, fmt.Errorf("checkpoint of %s at %d: %w: %w", l.producer, seq, bad, errNoCheckpoint)
 		}
 		if c, err := l.whole(ctx, part, seq, fits); c != nil || err != nil {
 			return c, err
@@ -164,7 +220,9 @@ func (l *stateLog) whole(ctx context.Context, part *schemas.Checkpoint, seq uint
 		return nil, err
 	}
 	r := StateReader{B: payload}
-	c := &checkpoint{Checkpoint: *part, inFirst: r.Uint(), inHash: r.Fixed(), state: r.B}
+	c := &checkpoint{Checkpoint: *part}
+	c.read(&r)
+	c.state = r.B
 	if r.Err != nil {
 		return nil, fmt.Errorf("checkpoint of %s at %d: %w", l.producer, seq, r.Err)
 	}

@@ -42,6 +42,7 @@ func (s *Sum) Add(w *schemas.Window) {
 	}
 	s.addSketch(w.Sketch)
 	s.Count += w.Count
+	s.Extra += w.Extra
 	s.LateCount += w.LateCount
 	s.Digest += w.Digest
 	s.Sum = plus(s.Sum, w.Sum)

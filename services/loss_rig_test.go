@@ -1,0 +1,320 @@
+package services_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"weir/pkg/window"
+	"weir/schemas"
+	"weir/services/aggregator"
+	"weir/services/gateway"
+	"weir/services/internal/fold"
+)
+
+const (
+	second  = int64(time.Second)
+	agent   = "a001"
+	devices = 3
+	size    = 4 * second // of a window: with one reading a second each is a digit of the window's sum
+)
+
+var (
+	agentBox = schemas.AgentOutbox(agent, schemas.KindCommit)
+	inbox    = schemas.Inbox("r01", schemas.Partition(agent), agent, schemas.LaneLive)
+)
+
+// short are views with windows that are soon final.
+func short([]byte) (*aggregator.Settings, error) {
+	s := aggregator.DefaultSettings()
+	for i := range s.Views {
+		s.Views[i].Spec = window.Spec{Size: size, Lateness: 6 * second}
+	}
+	return s, nil
+}
+
+// world is an agent, its devices and its region. Time goes on by seconds.
+type world struct {
+	now  int64
+	box  *box
+	log  strings.Builder
+	stop context.CancelFunc // of the agent's process; nil: it is down
+	done chan error
+	way  life
+	link bool // whether the tiers reach each other
+
+	devs    [devices]sender
+	frames  journaled
+	region  *gateway.Fold
+	seq     uint64 // of the region's inbox
+	n       uint64 // of its outbox
+	emitted map[string]schemas.Window
+	stage   *fold.Stage
+	failed  error
+}
+
+// sender is a device that numbers its readings and sends them until they are
+// acknowledged.
+type sender struct {
+	seq     uint64
+	pending []schemas.Reading
+	quiet   bool // away: it keeps its readings
+}
+
+// journaled is what ingest knows of the journal.
+type journaled struct {
+	n, arrived, last uint64
+	agentTime, wall  int64 // of its newest tick
+	begun            bool  // in this life
+	enc              schemas.FrameEncoder
+}
+
+func newWorld() *world {
+	return &world{
+		now: 1_760_000_000 * second, box: newBox(), link: true, emitted: map[string]schemas.Window{},
+		region: gateway.NewInboxFold(fmt.Sprintf("r01/%d", schemas.Partition(agent)), schemas.TierRegion, nil),
+	}
+}
+
+// start starts the agent's process.
+func (w *world) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop, w.done, w.way = cancel, make(chan error, 1), life{w.box, ctx}
+	way := w.way
+	w.resume()
+	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	r := fold.NewRunner(fold.Config{
+		Input: schemas.StreamJournal, Output: schemas.StreamAgentOutbox, Route: func(string) []string { return []string{agent} },
+		Make: func(string) *fold.Stage {
+			w.stage = fold.NewStage(agent, aggregator.NewFold(agent, short), agentBox, way, log)
+			return w.stage
+		},
+		Above: w.above,
+	}, way, log)
+	go func() { w.done <- r.Run(ctx, agent) }()
+	synctest.Wait()
+}
+
+// above is what the agent asks its region at the start.
+func (w *world) above(_ context.Context, producer string, e schemas.Epoch) (fold.Above, error) {
+	if !w.link {
+		return fold.Above{}, errors.New("no link")
+	}
+	var g schemas.LinkGrant
+	w.region.Tell(&schemas.LinkReport{Producer: producer, Epoch: e.String()}, &g)
+	return fold.Above{Known: g.Known, Ended: g.Ended}, nil
+}
+
+// resume finds out where the journal ends, as ingest does.
+func (w *world) resume() {
+	w.frames = journaled{agentTime: w.now, wall: w.now}
+	seq, data, err := w.way.Last(w.way.ctx, schemas.Journal(agent))
+	if err != nil {
+		return
+	}
+	var f schemas.Frame
+	if err := new(schemas.FrameDecoder).Decode(data, &f); err != nil {
+		panic(err)
+	}
+	w.frames.n, w.frames.arrived, w.frames.last = f.N, f.ArrivedBefore+f.Arrived(), seq
+	w.frames.agentTime, w.frames.wall = f.Tick.Time+min(60*second, max(0, w.now-f.Tick.Wall)), w.now
+}
+
+// crash ends the process without another call reaching the folder.
+func (w *world) crash() {
+	if w.stop == nil {
+		return
+	}
+	w.stop()
+	if err := <-w.done; err != nil && !errors.Is(err, context.Canceled) {
+		w.failed = err
+	}
+	w.stop = nil
+}
+
+// step lets a second pass. deaf says that acknowledgements are lost.
+func (w *world) step(deaf bool) {
+	w.now += second
+	for d := range w.devs {
+		s := &w.devs[d]
+		s.seq++
+		s.pending = append(s.pending, schemas.Reading{
+			Boot: "b", Numbered: true, Seq: s.seq, EventTime: w.now, Values: []schemas.Value{{Metric: "m", Value: value(w.now)}},
+		})
+	}
+	if w.stop != nil {
+		w.frame(deaf)
+	}
+	time.Sleep(time.Second)
+	synctest.Wait()
+	w.forward(0)
+}
+
+// value is one digit, to the base of 64, of the sum of a device's window: how often
+// each of its readings is in it can be seen.
+func value(at int64) float64 { return math.Pow(64, float64(at%size/second)) }
+
+// frame journals what the devices send.
+func (w *world) frame(deaf bool) {
+	j := &w.frames
+	var b schemas.FrameBuilder
+	for d := range w.devs {
+		s := &w.devs[d]
+		if s.quiet {
+			continue
+		}
+		for i := range s.pending {
+			r := s.pending[i]
+			r.IngestTime = w.now
+			b.Add("t", fmt.Sprintf("d%d", d), &r)
+			b.AddFlow("t", schemas.Metrics, "", "", 1)
+		}
+		if !deaf {
+			s.pending = nil
+		}
+	}
+	f := b.Frame()
+	j.agentTime, j.wall = j.agentTime+w.now-j.wall, w.now
+	f.Agent, f.N, f.ArrivedBefore, f.Resumed, f.HasTick = agent, j.n+1, j.arrived, !j.begun, true
+	f.Tick = schemas.Tick{Time: j.agentTime, Wall: w.now}
+	if !j.begun {
+		f.Config = &schemas.Config{Revision: 1, Document: []byte("{}")}
+	}
+	seq, err := w.way.Append(w.way.ctx, schemas.Journal(agent), j.enc.Append(nil, f), j.last)
+	if err != nil {
+		panic(err)
+	}
+	j.n, j.arrived, j.last, j.begun = f.N, j.arrived+f.Arrived(), seq, true
+}
+
+// forward brings what the region lacks, the newest first, but the given number of
+// entries, and lets go what it has.
+func (w *world) forward(hold int) {
+	if !w.link || w.stop == nil {
+		return
+	}
+	all := w.box.all(agentBox)
+	applied := map[uint64]bool{}
+	anchor := uint64(0)
+	var d schemas.CommitDecoder
+	for i, m := range slices.Backward(all) {
+		c, err := d.Decode(m.Data, 0)
+		if err != nil {
+			panic(err)
+		}
+		if c.End && anchor == 0 {
+			anchor = m.Seq - (c.N - c.RunFirst)
+		}
+		if w.has(c) {
+			applied[m.Seq] = true
+			continue
+		}
+		if len(all)-1-i < hold {
+			continue
+		}
+		w.apply(m.Data)
+		applied[m.Seq] = w.has(c)
+	}
+	below := anchor
+	for _, m := range all {
+		if !applied[m.Seq] {
+			below = min(below, m.Seq)
+		}
+	}
+	_ = w.way.Purge(w.way.ctx, agentBox, below)
+	if s := w.stage; s != nil {
+		_ = w.way.Purge(w.way.ctx, schemas.Journal(agent), s.SafeBefore())
+	}
+}
+
+// has reports whether the region has an entry.
+func (w *world) has(c *schemas.Commit) bool {
+	var g schemas.LinkGrant
+	w.region.Tell(&schemas.LinkReport{Producer: agent, Epoch: c.Epoch.String(), Newest: c.N}, &g)
+	return slices.ContainsFunc(g.Applied, func(s schemas.Span) bool { return s.From <= c.N && c.N <= s.To })
+}
+
+// apply hands an entry to the region and keeps what comes out of it.
+func (w *world) apply(data []byte) {
+	w.seq++
+	m := fold.Message{Subject: inbox, Seq: w.seq, Data: data}
+	r, err := w.region.Apply(m)
+	if err != nil {
+		panic(err)
+	}
+	if r == nil {
+		return
+	}
+	for _, c := range fold.Entries("r01", w.n, m, r, 1<<20) {
+		w.n = c.N
+		for _, list := range [...][]schemas.Window{c.Windows, c.Local} {
+			for _, win := range list {
+				name := fmt.Sprint(win.View, win.Key, win.Start, win.End, win.FirstN)
+				if win.Revision > w.emitted[name].Revision {
+					win.Sketch = nil
+					w.emitted[name] = win
+				}
+			}
+		}
+	}
+}
+
+// verdict is what has become of the readings.
+type verdict struct {
+	made, counted, late, twice uint64
+	ledger                     *schemas.Ledger
+	check                      schemas.GatewayCheck
+}
+
+func (w *world) verdict() (v verdict) {
+	sums := map[string]float64{}
+	for _, win := range w.emitted {
+		switch {
+		case win.View == schemas.DeviceView:
+			v.counted += win.Count
+			sums[fmt.Sprint(win.Key, win.Start)] += win.Sum
+		case win.View == schemas.LateView(schemas.DeviceView):
+			v.late += win.Count
+			sums[fmt.Sprint(win.Key, "late")] += 0
+		}
+	}
+	for _, sum := range sums {
+		for ; sum > 0; sum = math.Floor(sum / 64) {
+			if n := math.Mod(sum, 64); n > 1 {
+				v.twice += uint64(n) - 1
+			}
+		}
+	}
+	for d := range w.devs {
+		v.made += w.devs[d].seq
+	}
+	v.ledger, v.check = schemas.NewLedger(w.region.Ledgers(0)), w.region.Check(0)
+	return v
+}
+
+// settle lets everything come to rest: links and processes up, all windows final.
+func (w *world) settle() {
+	w.link = true
+	for d := range w.devs {
+		w.devs[d].quiet = false
+	}
+	if w.stop == nil {
+		w.start()
+	}
+	for range 120 {
+		w.step(false)
+	}
+	for range 8 { // nobody sends any more
+		w.now += 2 * second
+		w.frame(false)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		w.forward(0)
+	}
+}

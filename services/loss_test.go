@@ -1,0 +1,241 @@
+package services_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"pgregory.net/rapid"
+
+	"weir/schemas"
+)
+
+// wrong says what cannot be: a reading counted twice, one that is missing and not
+// declared, or a balance that does not close.
+func (w *world) wrong(loss loss) string {
+	v := w.verdict()
+	t := v.ledger.Totals
+	missing := v.made - v.counted - v.late + v.twice
+	switch {
+	case w.failed != nil:
+		return w.failed.Error()
+	case v.twice > 0:
+		return fmt.Sprintf("%d readings are counted twice", v.twice)
+	case t.Unexplained != 0 || v.check.Unexplained != 0 || v.check.Debt != 0:
+		return fmt.Sprintf("unexplained %d and %d, debt %d: %+v", t.Unexplained, v.check.Unexplained, v.check.Debt, t)
+	case t.InFlight != 0 || t.Counted != v.counted:
+		return fmt.Sprintf("the ledger has %d counted and %d in flight, windows have %d", t.Counted, t.InFlight, v.counted)
+	case loss == none && (missing != 0 || t.LostDeclared != 0 || t.Shed != 0):
+		return fmt.Sprintf("nothing was lost, but of %d readings %d are counted and %d late; declared %+v", v.made, v.counted, v.late, t)
+	case loss < memory && missing > t.LostDeclared+t.Shed:
+		return fmt.Sprintf("of %d readings %d are missing; declared are %d lost and %d shed", v.made, missing, t.LostDeclared, t.Shed)
+	}
+	return ""
+}
+
+// loss is what a history has lost.
+type loss int
+
+const (
+	none   loss = iota
+	some        // parts of stores
+	memory      // what the agent knew of devices' numbers: what was acknowledged and not yet committed leaves no trace
+)
+
+// scene plays a scripted history in a bubble and wants everything right at its end.
+func scene(t *testing.T, name string, loss loss, play func(w *world)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.start()
+			w.steps(50)
+			play(w)
+			w.settle()
+			w.crash()
+			v := w.verdict()
+			t.Logf("%d readings: %d counted, %d late; ledger %+v; reasons %+v", v.made, v.counted, v.late, v.ledger.Totals, v.ledger.Reasons)
+			if wrong := w.wrong(loss); wrong != "" {
+				t.Errorf("%s\n%s", wrong, w.log.String())
+			}
+		})
+	})
+}
+
+func (w *world) steps(n int) {
+	for range n {
+		w.step(false)
+	}
+}
+
+// down ends the process, changes its folder, and starts it again.
+func (w *world) down(change func(b *box)) {
+	w.crash()
+	if change != nil {
+		change(w.box)
+	}
+	w.start()
+}
+
+func TestLossScenes(t *testing.T) {
+	journal, outbox, state := schemas.StreamJournal, schemas.StreamAgentOutbox, schemas.StreamCheckpoint
+	scene(t, "nothing", none, func(w *world) {})
+	scene(t, "a crash", none, func(w *world) { w.down(nil) })
+	scene(t, "a crash without a link", none, func(w *world) {
+		w.link = false
+		w.steps(7)
+		w.down(nil)
+		w.steps(11)
+		w.down(nil)
+		w.steps(5)
+	})
+	scene(t, "an outbox without its end", none, func(w *world) { w.down(func(b *box) { b.loseEnd(outbox, 3) }) })
+	scene(t, "an older copy", some, func(w *world) {
+		old := w.box.copied()
+		w.steps(40)
+		w.down(nil)
+		w.steps(13)
+		w.crash()
+		w.box = old
+		w.start()
+	})
+	scene(t, "an older copy without a link", some, func(w *world) {
+		old := w.box.copied()
+		w.steps(40)
+		w.crash()
+		w.box, w.link = old, false
+		w.start()
+		w.steps(20)
+		w.down(nil)
+		w.steps(3)
+	})
+	for _, lost := range [][]string{{outbox}, {state}, {journal}, {outbox, state}, {outbox, journal}, {journal, state}, {outbox, state, journal}} {
+		for _, link := range []bool{true, false} {
+			scene(t, fmt.Sprintf("%v is lost, link %v", lost, link), some, func(w *world) {
+				w.crash()
+				w.link = link
+				for _, s := range lost {
+					w.box.loseAll(s)
+				}
+				w.start()
+				w.steps(10)
+			})
+		}
+	}
+	for n := 1; n < 4; n++ {
+		scene(t, fmt.Sprintf("a journal without its last %d", n), some, func(w *world) { w.down(func(b *box) { b.loseEnd(journal, n) }) })
+		scene(t, fmt.Sprintf("journal and outbox without their last %d", n), some, func(w *world) {
+			w.down(func(b *box) {
+				b.loseEnd(journal, n)
+				b.loseEnd(outbox, n)
+			})
+		})
+	}
+}
+
+// TestLossHistories: whatever is lost or put back, and whenever, no reading counts
+// twice, what is missing is declared, and balances close.
+func TestLossHistories(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := histories().Draw(rt, "history")
+		var wrong string
+		synctest.Test(t, func(*testing.T) { wrong = h.play() })
+		if wrong != "" {
+			rt.Fatal(wrong)
+		}
+	})
+}
+
+// history is what happens to an agent.
+type history []act
+
+type act struct {
+	what string
+	n    int
+}
+
+func histories() *rapid.Generator[history] {
+	acts := []string{
+		"steps", "steps", "steps", "deaf", "crash", "down", "link", "away", "copy", "restore",
+		"lose outbox", "lose state", "lose journal", "cut journal", "cut outbox", "cut both",
+	}
+	return rapid.Custom(func(t *rapid.T) (h history) {
+		for range rapid.IntRange(1, 14).Draw(t, "acts") {
+			h = append(h, act{rapid.SampledFrom(acts).Draw(t, "act"), rapid.IntRange(1, 45).Draw(t, "n")})
+		}
+		return h
+	})
+}
+
+// harmless are the acts that lose nothing.
+var harmless = []string{"steps", "deaf", "crash", "down", "link", "away", "copy", "cut outbox"}
+
+// play plays the history and says what is wrong at its end.
+func (h history) play() string {
+	w := newWorld()
+	w.start()
+	var old *box
+	w.steps(15)
+	loss := none
+	for _, a := range h {
+		switch {
+		case a.what == "lose state":
+			loss = memory
+		case !slices.Contains(harmless, a.what):
+			loss = max(loss, some)
+		}
+		w.act(a, &old)
+		if loss == some && len(w.box.all(schemas.State(agent))) == 0 {
+			loss = memory // before the first checkpoint the journal is all there is
+		}
+		if w.stop == nil && a.what != "down" {
+			w.start()
+		}
+	}
+	w.settle()
+	w.crash()
+	if wrong := w.wrong(loss); wrong != "" {
+		return wrong + "\n" + w.log.String()
+	}
+	return ""
+}
+
+func (w *world) act(a act, old **box) {
+	lost := map[string][]string{
+		"outbox": {schemas.StreamAgentOutbox}, "state": {schemas.StreamCheckpoint}, "journal": {schemas.StreamJournal},
+		"both": {schemas.StreamJournal, schemas.StreamAgentOutbox},
+	}
+	verb, what, _ := strings.Cut(a.what, " ")
+	switch verb {
+	case "steps":
+		w.steps(a.n)
+	case "deaf":
+		for range a.n % 5 {
+			w.step(true)
+		}
+	case "crash", "lose", "cut":
+		w.crash()
+		for _, s := range lost[what] {
+			if verb == "lose" {
+				w.box.loseAll(s)
+			} else {
+				w.box.loseEnd(s, a.n%6)
+			}
+		}
+	case "down":
+		w.crash()
+		w.steps(a.n)
+	case "link":
+		w.link = !w.link
+	case "away":
+		w.devs[a.n%devices].quiet = !w.devs[a.n%devices].quiet
+	case "copy":
+		*old = w.box.copied()
+	case "restore":
+		w.crash()
+		if *old != nil {
+			w.box = (*old).copied()
+		}
+	}
+}
