@@ -23,11 +23,17 @@ type Options struct {
 	Batch   int           // readings per message
 	Pattern plan.Pattern  //
 	Faults  plan.Faults   // percent of a device's messages
+	Trouble bool          // every fifth device is silent, stuck, or sends abnormal values now and then
 	For     time.Duration // how long devices observe; 0: until ctx ends
 	Drain   time.Duration // how long Run then waits for what is not acknowledged
 	Seed    uint64        //
 	Run     string        // tag in device names; "" takes a random one
 	Truth   string        // truth file to create; "" keeps none
+
+	// Speed is how much faster than the schedule event time runs; 0 is 1. It begins
+	// in the past and meets the wall clock at Meet; the zero Meet is the end of For.
+	Speed int
+	Meet  time.Time
 
 	// What the product allows: the truth of late and too late readings depends on it.
 	Lateness time.Duration
@@ -59,7 +65,7 @@ func (o Options) ready() (Options, plan.Spec, error) {
 	errs := []error{o.check(), o.checkTruth()}
 	spec := plan.Spec{
 		Run: o.Run, Seed: o.Seed, Tenant: o.Tenant, Devices: o.Devices, Batch: o.Batch, Pattern: o.Pattern,
-		Faults: o.Faults, Lateness: int64(o.Lateness), Size: int64(o.Size), For: int64(o.For),
+		Faults: o.Faults, Trouble: o.Trouble, Lateness: int64(o.Lateness), Size: int64(o.Size), For: int64(o.For), Speed: int64(o.Speed),
 	}
 	if o.Rate > 0 {
 		spec.Period = int64(float64(time.Second) / o.Rate)
@@ -82,10 +88,25 @@ func (o Options) check() error {
 	if o.Rate <= 0 {
 		errs = append(errs, fmt.Errorf("rate %g: use more than 0 readings per second", o.Rate))
 	}
+	if o.Speed > 1 && o.For == 0 && o.Meet.IsZero() {
+		errs = append(errs, fmt.Errorf("speed %d: say for how long", o.Speed))
+	}
 	if o.Drain < 0 || o.Connect < 0 {
 		errs = append(errs, fmt.Errorf("drain %v, connect %v: use 0 or more", o.Drain, o.Connect))
 	}
 	return errors.Join(errs...)
+}
+
+// firstEvent is the event time at which a schedule starts that begins now.
+func (o Options) firstEvent(now time.Time) int64 {
+	if o.Speed <= 1 {
+		return now.UnixNano()
+	}
+	meet := o.Meet
+	if meet.IsZero() {
+		meet = now.Add(o.For)
+	}
+	return meet.UnixNano() - int64(o.Speed)*int64(meet.Sub(now))
 }
 
 // checkTruth finds out early what would else show once all devices are connected.

@@ -164,7 +164,7 @@ func (r *run) connect(ctx context.Context) error {
 // the devices.
 func (r *run) begin() error {
 	start := time.Now()
-	r.spec.Start = start.UnixNano() / 1e6 * 1e6
+	r.spec.Start = r.options.firstEvent(start) / 1e6 * 1e6
 	r.clock.begun.Store(int64(start.Sub(r.clock.origin)))
 	p, err := plan.New(r.spec)
 	if err != nil {

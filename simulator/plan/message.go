@@ -64,6 +64,14 @@ func (p *Plan) Reason(m Message) schemas.Reason {
 
 // Delay is how much later than Due the message is sent, ns.
 func (p *Plan) Delay(m Message) int64 {
+	delay := p.fateDelay(m)
+	if p.Trouble {
+		return max(delay, p.silence(m.Device, p.Due(m.Device, m.Index)))
+	}
+	return delay
+}
+
+func (p *Plan) fateDelay(m Message) int64 {
 	switch m.Fate {
 	case Late:
 		if p.lateTo == p.lateFrom {
@@ -71,7 +79,7 @@ func (p *Plan) Delay(m Message) int64 {
 		}
 		return p.lateFrom + int64(p.hash(saltDelay, m.Device, m.Index)%uint64(p.lateTo-p.lateFrom))
 	case Reorder:
-		return min(p.span*3/2, reorderAtMost)
+		return min(p.span*3/2, reorderAtMost/p.speed())
 	}
 	return 0
 }
@@ -82,10 +90,10 @@ func (p *Plan) Delay(m Message) int64 {
 // the device sent just before, so that the device's own watermark has passed
 // the end of its window by more than the allowed lateness.
 func (p *Plan) EventTime(m Message, r int) int64 {
-	at := p.Start + p.scheduled(m.Device, p.reading(m, r))
+	at := p.stamped(m.Device, p.reading(m, r))
 	switch m.Fate {
 	case TooLate:
-		before := p.Due(m.Device, m.Index) - p.Due(m.Device, m.Index-1)
+		before := p.speed() * (p.Due(m.Device, m.Index) - p.Due(m.Device, m.Index-1))
 		shift := before + p.Lateness + p.Size + tooLateMargin
 		return at - (shift + (ms-shift%ms)%ms)
 	case Future:

@@ -293,3 +293,41 @@ func BenchmarkPayload(b *testing.B) {
 		buf = p.AppendPayload(buf[:0], p.Next(&c))
 	}
 }
+
+// TestSpeed: event time runs faster, the schedule does not, and what the truth calls
+// counted stays within the lateness that the product allows.
+func TestSpeed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := specs().Draw(t, "spec")
+		spec.Faults.Future = 0
+		slow := newPlan(t, spec)
+		spec.Speed = rapid.Int64Range(2, 100).Draw(t, "speed")
+		fast := newPlan(t, spec)
+		d := rapid.IntRange(0, spec.Devices-1).Draw(t, "device")
+		c := Cursor{Device: d}
+		for range 50 {
+			m := fast.Next(&c)
+			if fast.Due(d, m.Index) != slow.Due(d, m.Index) {
+				t.Fatalf("message %d is due at %d, without speed at %d", m.Index, fast.Due(d, m.Index), slow.Due(d, m.Index))
+			}
+			if m.Fate == TooLate {
+				continue
+			}
+			last := spec.Batch - 1
+			if got, want := fast.EventTime(m, last)-spec.Start, spec.Speed*(slow.EventTime(m, last)-spec.Start); got != want {
+				t.Fatalf("reading %d of message %d is stamped %d after the start, wanted %d", last, m.Index, got, want)
+			}
+			if m.Fate == Late && spec.Speed*fast.Delay(m) > max(spec.Lateness/2, spec.Speed*ms) {
+				t.Fatalf("late message %d comes %d ns of event time late, allowed are %d", m.Index, spec.Speed*fast.Delay(m), spec.Lateness)
+			}
+		}
+	})
+}
+
+func TestSpeedNeedsAPast(t *testing.T) {
+	spec := example()
+	spec.Speed = 60
+	if err := spec.Validate(); err == nil {
+		t.Error("readings stamped ahead of an event time that is hours behind are taken as future")
+	}
+}

@@ -41,7 +41,7 @@ func New(spec Spec) (*Plan, error) {
 // longestDelay keeps the gaps that late messages leave in a device's numbers
 // few: two at a time on average, since the product remembers sixteen.
 func (p *Plan) longestDelay() int64 {
-	longest := p.Lateness/2 - ms
+	longest := p.Lateness/2/p.speed() - ms
 	if share := p.Faults.Late / 100; share > 0 {
 		longest = min(longest, int64(3*float64(p.span)/share))
 	}
@@ -59,6 +59,9 @@ func (p *Plan) scheduled(d int, i int64) int64 {
 	}
 	return at - at%ms
 }
+
+// stamped is the event time of reading i of device d, Unix ns, whole ms.
+func (p *Plan) stamped(d int, i int64) int64 { return p.Start + p.speed()*p.scheduled(d, i) }
 
 // phase spreads the devices evenly over the time between two messages.
 func (p *Plan) phase(d int) int64 {

@@ -46,10 +46,12 @@ type Spec struct {
 	Batch    int     `json:"batch"`     // readings per message
 	Pattern  Pattern `json:"pattern"`
 	Faults   Faults  `json:"faults"`
-	Lateness int64   `json:"lateness_ns"` // that the product allows
-	Size     int64   `json:"size_ns"`     // of the product's windows
-	Start    int64   `json:"start"`       // event time at which the schedule starts, Unix ns, whole ms
-	For      int64   `json:"for_ns"`      // length of the schedule; 0: until stopped
+	Trouble  bool    `json:"trouble,omitempty"` // some devices misbehave now and then: see trouble.go
+	Lateness int64   `json:"lateness_ns"`       // that the product allows
+	Size     int64   `json:"size_ns"`           // of the product's windows
+	Start    int64   `json:"start"`             // event time at which the schedule starts, Unix ns, whole ms
+	Speed    int64   `json:"speed,omitempty"`   // event time runs so many times faster than the schedule; 0: 1
+	For      int64   `json:"for_ns"`            // length of the schedule; 0: until stopped
 }
 
 // Validate joins everything that is wrong with the spec.
@@ -70,6 +72,9 @@ func (s Spec) Validate() error {
 	bad(s.Lateness >= 0, "lateness %d ns: use 0 or more", s.Lateness)
 	bad(s.For >= 0, "length %d ns: use 0 or more", s.For)
 	bad(s.Start >= 0 && s.Start%ms == 0, "start %d: use whole milliseconds", s.Start)
+	bad(s.Speed >= 0 && s.Speed <= 1000, "speed %d: use 1 to 1,000", s.Speed)
+	bad(s.Speed <= 1 || s.Faults.Future == 0, "speed %d with %g percent stamped ahead: event time is hours behind, so an hour ahead of it is no future", s.Speed, s.Faults.Future)
+	bad(!s.Trouble || s.Lateness >= 60_000_000_000, "trouble with a lateness of %d ns: what a silent device sends afterwards needs 60 s", s.Lateness)
 	total := 0.0
 	for _, percent := range s.Faults.list() {
 		bad(percent >= 0 && percent <= 100, "fault share %g: use 0 to 100 percent", percent)
@@ -78,6 +83,9 @@ func (s Spec) Validate() error {
 	bad(total <= 100, "fault shares: %g percent in all, use at most 100", total)
 	return errors.Join(errs...)
 }
+
+// speed is how much faster event time runs.
+func (s Spec) speed() int64 { return max(s.Speed, 1) }
 
 func validTag(s string) bool {
 	return len(s) > 0 && len(s) <= 32 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""

@@ -12,16 +12,20 @@ const (
 // Value is the value of reading r of the message, in Units.
 //
 // It is 20 plus up to 8 by device, a wave of 4 (8 over a day) and noise of half
-// a unit, so it lies between 11 and 37.
+// a unit, so it lies between 11 and 37 while there is no trouble.
 func (p *Plan) Value(m Message, r int) int64 {
 	i := p.reading(m, r)
-	at := p.Start + p.scheduled(m.Device, i)
+	at := p.stamped(m.Device, i)
 	base := 20*unitsPerOne + int64(p.hash(saltDeviceBase, m.Device, 0)%(8*unitsPerOne))
 	noise := int64(p.hash(saltValue, m.Device, i)%unitsPerOne) - unitsPerOne/2
+	usual := base + noise + 4*wave(at, slowWave)
 	if p.Pattern == Daily {
-		return base + 8*wave(at, dayWave) + noise
+		usual = base + noise + 8*wave(at, dayWave)
 	}
-	return base + 4*wave(at, slowWave) + noise
+	if !p.Trouble {
+		return usual
+	}
+	return p.troubled(m.Device, p.scheduled(m.Device, i), usual, base)
 }
 
 // wave is close to a sine of the given period, in Units from -1 to 1: two
