@@ -21,6 +21,8 @@ type Balance struct {
 	Checked []schemas.Tier `json:"checked_tiers"` // tiers whose check is part of totals.unexplained
 	// Link is the link to the tier above; nil where there is none.
 	Link *schemas.LinkStatus `json:"link,omitempty"`
+	// Owners are the gateways that share the partitions here; nil where they are not shared.
+	Owners *schemas.Owners `json:"owners,omitempty"`
 }
 
 // askTimeout bounds a question to another service.
@@ -44,8 +46,12 @@ func Ledger(ctx context.Context, b *bus.Bus, tiers ...schemas.Tier) (*Balance, e
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownersOf(ctx, b, tiers)
+	if err != nil {
+		return nil, err
+	}
 	l := newBalance(agents, checks)
-	l.Link = link
+	l.Link, l.Owners = link, owners
 	return l, nil
 }
 

@@ -24,29 +24,31 @@ var (
 	maxDesc       = describe("weir_view_max", "gauge", "Greatest value of the newest on-time window.", "view", "tenant", "class", "metric")
 	windowEndDesc = describe("weir_view_window_end_seconds", "gauge", "End of the newest on-time window, Unix time.", "view", "tenant", "class", "metric")
 
-	recordsDesc         = describe("weir_records_total", "counter", "Records by what became of them. received is the sum of all others and of weir_records_in_flight; lost_declared stands beside the balance.", "tier", "tenant", "outcome", "reason")
-	inFlightDesc        = describe("weir_records_in_flight", "gauge", "Records received whose outcome no emitted window or total shows yet; measured, not a remainder.")
-	unexplainedDesc     = describe("weir_ledger_unexplained", "gauge", "Records that the balance of any tier cannot explain. Other than 0 is a bug and an alarm.")
-	messagesDesc        = describe("weir_messages_total", "counter", "Messages from devices since the start of ingest; qos is publish or request over NATS.", "protocol", "qos")
-	lagDesc             = describe("weir_lag_seconds", "gauge", "How far a stage is behind; agent is region/partition for gateways.", "tier", "agent")
-	windowsDesc         = describe("weir_windows_total", "counter", "Revisions of windows that a tier has emitted.", "tier", "view", "timing")
-	openSeriesDesc      = describe("weir_open_series", "gauge", "Series with an open window.", "agent")
-	streamBytesDesc     = describe("weir_stream_bytes", "gauge", "Bytes in a stream.", "stream")
-	streamLimitDesc     = describe("weir_stream_limit_bytes", "gauge", "Cap of a stream in bytes.", "stream")
-	linkUpDesc          = describe("weir_link_up", "gauge", "1 while the tier above answers.", "tier")
-	linkDebtEntriesDesc = describe("weir_link_debt_entries", "gauge", "Entries of the outbox that the tier above has not applied.", "tier")
-	linkDebtBytesDesc   = describe("weir_link_debt_bytes", "gauge", "Bytes of them.", "tier")
-	linkDebtSecondsDesc = describe("weir_link_debt_seconds", "gauge", "Age of the oldest of them.", "tier")
-	linkSentDesc        = describe("weir_link_sent_bytes_total", "counter", "Bytes sent to the tier above since the start, after packing.", "tier")
-	policyRevisionDesc  = describe("weir_policy_revision", "gauge", "Policy revision in force.", "agent")
-	policyInvalidDesc   = describe("weir_policy_invalid_total", "counter", "Policy documents that were refused; the last good one stays.")
-	violationsDesc      = describe("weir_invariant_violations_total", "counter", "Times that something that always holds did not.", "invariant")
-	buildInfoDesc       = describe("weir_build_info", "gauge", "1, labeled with the program's version.", "version", "revision", "go")
+	recordsDesc           = describe("weir_records_total", "counter", "Records by what became of them. received is the sum of all others and of weir_records_in_flight; lost_declared stands beside the balance.", "tier", "tenant", "outcome", "reason")
+	inFlightDesc          = describe("weir_records_in_flight", "gauge", "Records received whose outcome no emitted window or total shows yet; measured, not a remainder.")
+	unexplainedDesc       = describe("weir_ledger_unexplained", "gauge", "Records that the balance of any tier cannot explain. Other than 0 is a bug and an alarm.")
+	messagesDesc          = describe("weir_messages_total", "counter", "Messages from devices since the start of ingest; qos is publish or request over NATS.", "protocol", "qos")
+	lagDesc               = describe("weir_lag_seconds", "gauge", "How far a stage is behind; agent is region/partition for gateways.", "tier", "agent")
+	windowsDesc           = describe("weir_windows_total", "counter", "Revisions of windows that a tier has emitted.", "tier", "view", "timing")
+	openSeriesDesc        = describe("weir_open_series", "gauge", "Series with an open window.", "agent")
+	streamBytesDesc       = describe("weir_stream_bytes", "gauge", "Bytes in a stream.", "stream")
+	streamLimitDesc       = describe("weir_stream_limit_bytes", "gauge", "Cap of a stream in bytes.", "stream")
+	linkUpDesc            = describe("weir_link_up", "gauge", "1 while the tier above answers.", "tier")
+	linkDebtEntriesDesc   = describe("weir_link_debt_entries", "gauge", "Entries of the outbox that the tier above has not applied.", "tier")
+	linkDebtBytesDesc     = describe("weir_link_debt_bytes", "gauge", "Bytes of them.", "tier")
+	linkDebtSecondsDesc   = describe("weir_link_debt_seconds", "gauge", "Age of the oldest of them.", "tier")
+	linkSentDesc          = describe("weir_link_sent_bytes_total", "counter", "Bytes sent to the tier above since the start, after packing.", "tier")
+	partitionsOwnedDesc   = describe("weir_partitions_owned", "gauge", "Partitions of the tier that a gateway owns; every gateway of it says the same.", "tier", "member")
+	partitionsUnownedDesc = describe("weir_partitions_unowned", "gauge", "Partitions of the tier that nobody owns: for longer than 30 s, a region stands still.", "tier")
+	policyRevisionDesc    = describe("weir_policy_revision", "gauge", "Policy revision in force.", "agent")
+	policyInvalidDesc     = describe("weir_policy_invalid_total", "counter", "Policy documents that were refused; the last good one stays.")
+	violationsDesc        = describe("weir_invariant_violations_total", "counter", "Times that something that always holds did not.", "invariant")
+	buildInfoDesc         = describe("weir_build_info", "gauge", "1, labeled with the program's version.", "version", "revision", "go")
 )
 
 // descs lists them all.
-var descs = []*described{
+var descs = append([]*described{
 	valuesDesc, quantileDesc, countDesc, meanDesc, minDesc, maxDesc, windowEndDesc,
 	recordsDesc, inFlightDesc, unexplainedDesc, messagesDesc, lagDesc, windowsDesc, openSeriesDesc,
-	streamBytesDesc, streamLimitDesc, linkUpDesc, linkDebtEntriesDesc, linkDebtBytesDesc, linkDebtSecondsDesc, linkSentDesc, policyRevisionDesc, policyInvalidDesc, violationsDesc, buildInfoDesc,
-}
+	streamBytesDesc, streamLimitDesc, linkUpDesc, linkDebtEntriesDesc, linkDebtBytesDesc, linkDebtSecondsDesc, linkSentDesc, partitionsOwnedDesc, partitionsUnownedDesc, policyRevisionDesc, policyInvalidDesc, violationsDesc, buildInfoDesc,
+}, append(exportDescs, foundDescs...)...)

@@ -10,6 +10,7 @@
 //	GET /api/v1/late          JSON lines, a schemas.LateRow each: what came too late for a view, by key and event hour;
 //	                          without a tier: of device views at their regions and of the others at the center
 //	GET /api/v1/devices       JSON lines, a schemas.Device each
+//	GET /api/v1/findings      JSON lines, a schemas.FindingRow each: what is abnormal, oldest first
 //	GET /api/v1/parked        JSON lines: samples of refused messages
 //	GET /api/v1/policy[?key=] the document in force: all layers up to key, default if none is named
 //	GET /api/v1/policy/KEY    the document stored as default or agent.NAME
@@ -24,6 +25,11 @@
 // digits), late count, first and last, and the answer ends with
 // {"end":true,"windows":N}, so that a torn answer is seen. With follow the answer
 // goes on with every change until the client leaves.
+//
+// findings takes tier (agent, region or center; the highest that is here unless told),
+// tenant, device, metric, kind, severity (at least), open, parts (also those that are part of a finding of many
+// devices, which are left out unless a device is named), limit (the newest N) and
+// follow: then it goes on with every revision until the client leaves.
 //
 // Errors are {"error":"…"} with status 400 (the question), 401 (the password),
 // 404, 422 (an invalid document) or 503 (nobody who knows answers).

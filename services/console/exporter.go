@@ -23,7 +23,10 @@ const (
 const overflowLabel = "_overflow"
 
 // seriesID names an exported series. There is never a device in it.
-type seriesID struct{ view, tenant, class, metric string }
+type seriesID struct {
+	view, tenant, class, metric string
+	attributes                  string // label, 0, value, 0 for each that the view is grouped by
+}
 
 // series is one exported series.
 type series struct {
@@ -127,9 +130,9 @@ func (e *exporter) revise(w *schemas.Window, before bool) error {
 
 // at is the series that a window belongs to.
 func (e *exporter) at(w *schemas.Window) *series {
-	id := seriesID{view: w.View, tenant: w.Key.Tenant, class: w.Dim(classDim), metric: w.Dim(metricDim)}
+	id := seriesID{view: w.View, tenant: w.Key.Tenant, class: w.Dim(classDim), metric: w.Dim(metricDim), attributes: attributesOf(w, "")}
 	if e.series[id] == nil && len(e.series) >= maxSeries {
-		id = seriesID{view: w.View, tenant: overflowLabel, class: overflowLabel, metric: overflowLabel}
+		id = seriesID{view: w.View, tenant: overflowLabel, class: overflowLabel, metric: overflowLabel, attributes: attributesOf(w, overflowLabel)}
 	}
 	if e.series[id] == nil {
 		e.series[id] = &series{}

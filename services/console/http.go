@@ -28,6 +28,7 @@ func (s *Service) routes() *http.ServeMux {
 	m.HandleFunc("GET /api/v1/windows", func(w http.ResponseWriter, r *http.Request) { s.getWindows(w, r, false) })
 	m.HandleFunc("GET /api/v1/late", func(w http.ResponseWriter, r *http.Request) { s.getWindows(w, r, true) })
 	m.HandleFunc("GET /api/v1/devices", s.getDevices)
+	m.HandleFunc("GET /api/v1/findings", s.getFindings)
 	m.HandleFunc("GET /api/v1/parked", s.getParked)
 	m.HandleFunc("GET /api/v1/policy", s.getEffective)
 	m.HandleFunc("GET /api/v1/policy/{key}", s.getPolicy)

@@ -34,6 +34,9 @@ func LiveLine(l *Balance, wall int64) string {
 	if l.Link != nil {
 		line += " · " + linkLine(l.Link, wall)
 	}
+	if l.Owners != nil {
+		line += ownerless(l.Owners)
+	}
 	return line
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ const (
 	invariantWindows  = "windows"  // the windows that a tier applied hold the records that its producers say
 	invariantReplay   = "replay"   // a commit made again after a restart is the one that was written
 	invariantRevision = "revision" // a revision holds all that the one before held
+	invariantExport   = "export"   // exporters have read all records that their producers have emitted, or know why not
 )
 
 // metrics is what /metrics serves. It collects when it is scraped. Safe for
@@ -83,12 +85,9 @@ func (m *metrics) apply(c *schemas.Commit, seq uint64) error {
 	return m.exporter.apply(c, seq <= m.startedAt)
 }
 
-// Describe lists every metric.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range descs {
-		ch <- d.desc
-	}
-}
+// Describe names no metric: the labels of views that are grouped by attributes are
+// known only once they are there. A test holds what is served to descs.
+func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 
 // scrapeTimeout bounds what a scrape asks others for.
 const scrapeTimeout = 5 * time.Second
@@ -106,6 +105,11 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	out.records(&o)
 	out.services(&o, m.cfg)
 	out.link(o.link, o.wall)
+	out.exports(o.exports)
+	out.owners(o.owners)
+	out.found(&o.found)
+	out.door(&o.ingest.doorStatus)
+	out.damage(o.checks)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.judge(&o)
@@ -114,6 +118,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	out.counter(violationsDesc, m.exporter.violated, invariantRevision)
 	out.counter(violationsDesc, o.differ(), invariantReplay)
+	out.counter(violationsDesc, o.off(), invariantExport)
 	for id, s := range m.exporter.series {
 		out.histogram(id, s, m.created)
 		out.newest(id, s)
@@ -127,6 +132,11 @@ func (o *observation) differ() (n uint64) {
 	}
 	for i := range o.checks {
 		n += o.checks[i].Differ
+	}
+	for i := range o.found.reports {
+		if d := o.found.reports[i].Detector; d != nil {
+			n += d.Differ
+		}
 	}
 	return n
 }
@@ -203,8 +213,9 @@ func (out sink) services(o *observation, cfg Config) {
 // histogram sends a cumulative series.
 func (out sink) histogram(id seriesID, s *series, created time.Time) {
 	n := s.values.Native()
-	h, err := prometheus.NewConstNativeHistogram(valuesDesc.desc, n.Count, n.Sum, n.Positive.Map(), n.Negative.Map(),
-		n.ZeroCount, n.Schema, n.ZeroThreshold, created, clean([]string{id.view, id.tenant, id.class, id.metric})...)
+	names, values := id.labels()
+	h, err := prometheus.NewConstNativeHistogram(valuesDesc.with(names), n.Count, n.Sum, n.Positive.Map(), n.Negative.Map(),
+		n.ZeroCount, n.Schema, n.ZeroThreshold, created, clean(append([]string{id.view, id.tenant, id.class, id.metric}, values...))...)
 	if err != nil {
 		h = prometheus.NewInvalidMetric(valuesDesc.desc, err)
 	}
@@ -220,17 +231,19 @@ func (out sink) newest(id seriesID, s *series) {
 	if t.Count == 0 {
 		return
 	}
-	labels := func(more ...string) []string {
-		return append([]string{id.view, id.tenant, id.class, id.metric}, more...)
+	names, values := id.labels()
+	gauge := func(d *described, v float64, more ...string) {
+		labels := slices.Concat([]string{id.view, id.tenant, id.class, id.metric}, more, values)
+		out <- prometheus.MustNewConstMetric(d.with(names), prometheus.GaugeValue, v, clean(labels)...)
 	}
 	for _, q := range quantiles {
 		if v := t.Quantile(q); v != nil {
-			out.gauge(quantileDesc, *v, labels(strconv.FormatFloat(q, 'g', -1, 64))...)
+			gauge(quantileDesc, *v, strconv.FormatFloat(q, 'g', -1, 64))
 		}
 	}
-	out.gauge(countDesc, float64(t.Count), labels()...)
-	out.gauge(meanDesc, t.Sum/float64(t.Count), labels()...)
-	out.gauge(minDesc, t.Min, labels()...)
-	out.gauge(maxDesc, t.Max, labels()...)
-	out.gauge(windowEndDesc, float64(t.End)/1e9, labels()...)
+	gauge(countDesc, float64(t.Count))
+	gauge(meanDesc, t.Sum/float64(t.Count))
+	gauge(minDesc, t.Min)
+	gauge(maxDesc, t.Max)
+	gauge(windowEndDesc, float64(t.End)/1e9)
 }

@@ -32,8 +32,18 @@ func whole(t *testing.T) *rig {
 	r := newRig(t)
 	r.reply(schemas.AskLedger, []schemas.AgentLedger{balanced("a1", "demo")})
 	r.reply(schemas.AskGateway+".region", []schemas.GatewayCheck{check(schemas.TierRegion, 0)})
-	r.reply(schemas.AskIngest, map[string]any{"Ready": true, "Messages": []map[string]any{{"Protocol": "mqtt", "QoS": "1", "N": 9}}})
+	r.reply(schemas.AskIngest, map[string]any{
+		"Ready": true, "MQTT": map[string]any{"Unauthorized": map[string]int{"password": 2}},
+		"Commands": map[string]any{"Heard": 4, "Delivered": 3, "Dropped": map[string]int{"away": 1}}, "Messages": []map[string]any{{"Protocol": "mqtt", "QoS": "1", "N": 9}},
+	})
 	r.reply(schemas.Ask("policy", "status"), map[string]any{"invalid": 3})
+	r.reply(schemas.AskFindings(schemas.TierAgent), []schemas.FindingReport{{
+		Producer: schemas.Detector("a1"), Tier: schemas.TierAgent, Findings: []schemas.FindingRow{{ID: "1", State: "open", Severity: "warning"}},
+		Counts: []schemas.FindingCount{{Tenant: "demo", Detector: "ensemble", Severity: "warning", N: 2}}, Detector: &schemas.DetectorState{Series: 7},
+	}})
+	r.reply(schemas.AskNotify(schemas.TierCenter), []schemas.ReceiverStatus{{Name: "ops", Tier: schemas.TierCenter, Told: 5}})
+	r.reply(schemas.AskOwnersOf(schemas.TierRegion), schemas.Owners{Tier: schemas.TierRegion, Owners: []string{"g1", ""}})
+	r.reply(schemas.Ask("export", string(schemas.TierCenter)), []schemas.ExportStatus{{Name: "prom", Tier: schemas.TierCenter, Breaker: "open", Points: 7, Requests: 3, Failed: 1}})
 	r.reply(schemas.AskLink(schemas.TierRegion), schemas.LinkStatus{Tier: schemas.TierRegion, Upstream: schemas.Center, Up: true})
 	return r
 }
@@ -290,7 +300,7 @@ func TestSeriesAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	over := e.series[seriesID{"fleet", overflowLabel, overflowLabel, overflowLabel}]
+	over := e.series[seriesID{"fleet", overflowLabel, overflowLabel, overflowLabel, ""}]
 	if len(e.series) != maxSeries+1 || over == nil || over.values.Count() != 50 {
 		t.Errorf("%d series, overflow %v", len(e.series), over)
 	}

@@ -19,6 +19,9 @@ type observation struct {
 	ingest  ingestStatus
 	policy  *policyStatus
 	link    *schemas.LinkStatus
+	owners  *schemas.Owners
+	exports []schemas.ExportStatus
+	found   foundStatus
 	streams []streamUse
 	wall    int64 // when it was made, Unix ns
 }
@@ -30,6 +33,7 @@ type policyStatus struct {
 
 // ingestStatus is the part of ingest's answer that the console shows.
 type ingestStatus struct {
+	doorStatus
 	Ready    bool
 	Messages []struct {
 		Protocol, QoS string
@@ -46,12 +50,15 @@ type streamUse struct {
 // a service that does not run here is not wrong.
 func (s *Service) observe(ctx context.Context) (observation, error) {
 	var o observation
-	var errs [6]error
+	var errs [9]error
 	o.agents, o.tier, errs[0] = agentLedgers(ctx, s.bus, s.cfg.tiers())
 	o.checks, errs[1] = gatewayChecks(ctx, s.bus)
 	o.ingest, errs[2] = ask[ingestStatus](ctx, s.bus, schemas.AskIngest, nil)
 	o.policy, errs[4] = ask[*policyStatus](ctx, s.bus, schemas.Ask("policy", "status"), nil)
 	o.link, errs[5] = linkOf(ctx, s.bus, s.cfg.tiers())
+	o.owners, errs[6] = ownersOf(ctx, s.bus, s.cfg.tiers())
+	o.exports, errs[7] = exportsOf(ctx, s.bus, s.cfg.tiers())
+	o.found, errs[8] = foundOf(ctx, s.bus, s.cfg.tiers())
 	for _, stream := range s.cfg.Streams {
 		u, err := s.bus.Usage(ctx, stream.Name, "")
 		if err != nil {

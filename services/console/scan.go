@@ -16,12 +16,28 @@ import (
 // seem to have been stored early: devices ahead, clocks that disagree.
 const seekMargin = 2 * time.Minute
 
-// seek is where in a stream revisions of windows from a time on may begin.
+// seek is where in a stream revisions of windows from a time on may begin: by the
+// server's clock, or by the time in the commits, whichever comes first. A server
+// whose clock was set back seems to have stored nothing since; and the times of
+// commits go back where a producer has been away.
 func seek(ctx context.Context, b *bus.Bus, stream string, from int64) (uint64, error) {
 	if from <= int64(seekMargin) {
 		return 1, nil
 	}
-	return b.SeqAtTime(ctx, stream, from-int64(seekMargin))
+	from -= int64(seekMargin)
+	stored, err := b.SeqAtTime(ctx, stream, from)
+	if err != nil {
+		return 0, err
+	}
+	var dec schemas.CommitDecoder
+	made, err := b.Search(ctx, stream, schemas.OutboxAll, func(m bus.Message) (yes, tells bool) {
+		c, err := dec.Decode(m.Data, 0)
+		if err != nil || !c.End {
+			return false, false
+		}
+		return c.Time >= from, true
+	})
+	return min(stored, made), err
 }
 
 // commits decodes the messages of an outbox that are commits.

@@ -64,7 +64,29 @@ async function showWindows() {
   byId("asof").textContent = "as of " + new Date().toISOString().slice(11, 19) + " UTC";
 }
 
+function findingRow(f) {
+  const tr = document.createElement("tr");
+  tr.append(
+    cell(f.started.slice(11, 19)), cell(f.severity), cell(f.tenant), cell(f.device || f.devices + " devices"),
+    cell(f.kind), cell(f.origin), cell(f.says),
+  );
+  return tr;
+}
+
+async function showFindings() {
+  const lines = (await text("api/v1/findings?open=true&limit=" + shown)).split("\n").filter(Boolean);
+  byId("findings").replaceChildren(...lines.map((line) => findingRow(JSON.parse(line))).reverse());
+  byId("found").hidden = lines.length === 0;
+  byId("calm").hidden = lines.length > 0;
+  byId("calm").textContent = "Nothing is open.";
+}
+
 async function refresh() {
+  showFindings().catch((err) => {
+    byId("found").hidden = true;
+    byId("calm").hidden = false;
+    byId("calm").textContent = err.message;
+  });
   try {
     await Promise.all([showLine(), showWindows()]);
   } catch (err) {

@@ -1,0 +1,66 @@
+package interop
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"weir/lab/harness"
+)
+
+var (
+	weir   harness.Binary
+	newer  = flag.String("prometheus", os.Getenv("WEIR_PROMETHEUS"), "a Prometheus of 3.0 or later, with an OTLP receiver")
+	tenant = "acme"
+)
+
+func TestMain(m *testing.M) { os.Exit(harness.Main(m, &weir)) }
+
+// windows are short, so that they are final within seconds.
+const windows = `[{"name":"device","size":"1s","allowed_lateness":"1s"},{"name":"fleet","size":"1s","allowed_lateness":"1s"}]`
+
+// policy writes a policy with exporters into a file.
+func policy(t *testing.T, exporters ...map[string]any) string {
+	t.Helper()
+	list, err := json.Marshal(exporters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "policy.json")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"views":%s,"exporters":%s}`, windows, list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// send has a device send values of one second, and one reading a few seconds later
+// in another metric, which lets their window become final.
+func send(t *testing.T, p *harness.Product, device string, at time.Time, values []float64) {
+	t.Helper()
+	d := p.Connect(device)
+	defer func() { _ = d.Close() }() // all it had to say was acknowledged
+	for i, v := range values {
+		ts := at.Add(time.Duration(i) * time.Second / time.Duration(len(values)))
+		say(t, d, device, fmt.Sprintf(`{"temp":%v,"ts":%d}`, v, ts.UnixMilli()))
+	}
+}
+
+func say(t *testing.T, d *harness.Device, device, reading string) {
+	t.Helper()
+	if err := d.SendAcknowledged("tel/"+tenant+"/"+device+"/metrics", []byte(reading)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settle sends until the windows up to now are final, and then some.
+func settle(t *testing.T, p *harness.Product, d *harness.Device, device string) {
+	t.Helper()
+	for range 10 {
+		say(t, d, device, fmt.Sprintf(`{"clock":1,"ts":%d}`, time.Now().UnixMilli()))
+		harness.Pause(500 * time.Millisecond)
+	}
+}
