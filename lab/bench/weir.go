@@ -46,7 +46,7 @@ func startProduct(o options, devices int, flags ...string) (*product, error) {
 	agents := agentsOf(devices)
 	w := &product{dir: dir, weir: o.weir, args: append([]string{
 		"up", "--quiet", "--devices", "0", "--data", filepath.Join(dir, "data"),
-		"--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0",
+		"--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--otlp-grpc", "", "--otlp-http", "",
 		"--agents", strconv.Itoa(agents), "--regions", strconv.Itoa(max(1, agents/agentsPerRegion)),
 	}, flags...)}
 	if err := w.start(); err != nil {

@@ -83,7 +83,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"no such policy", "--policy", "nowhere.json", "nowhere.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := p.Command("up", "--devices", "0", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", c.flag, c.value)
+			cmd := p.Command("up", "--devices", "0", "--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--otlp-grpc", "", "--otlp-http", "", c.flag, c.value)
 			asNobody(t, p, cmd.SysProcAttr)
 			r := p.Do(cmd)
 			if r.Code != 2 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 || !strings.Contains(r.Stderr, c.says) {
@@ -116,7 +116,7 @@ func asNobody(t *testing.T, p *harness.Product, attr *syscall.SysProcAttr) {
 func TestUpFor(t *testing.T) {
 	t.Parallel()
 	p := harness.New(t, weir)
-	r := p.Weir("up", "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--data", p.Folder, "--policy", harness.FastPolicy(t),
+	r := p.Weir("up", "--http", p.HTTP, "--nats", p.NATS, "--mqtt", p.MQTT, "--otlp-grpc", "", "--otlp-http", "", "--data", p.Folder, "--policy", harness.FastPolicy(t),
 		"--agents", "3", "--regions", "2", "--devices", "10", "--rate", "20", "--for", "4s", "-o", "json")
 	l := new(schemas.Ledger)
 	if err := json.Unmarshal([]byte(r.Stdout), l); r.Code != 0 || err != nil {

@@ -41,13 +41,19 @@ func (p *Product) Command(args ...string) *exec.Cmd { return p.command(args...) 
 // Do runs a command to its end.
 func (p *Product) Do(cmd *exec.Cmd) Result {
 	p.tb.Helper()
+	return p.DoWithin(cmd, commandWithin)
+}
+
+// DoWithin runs a command to its end, and kills it where that takes longer.
+func (p *Product) DoWithin(cmd *exec.Cmd, within time.Duration) Result {
+	p.tb.Helper()
 	var out, messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &messages
 	ended, err := spawn(cmd)
 	if err != nil {
 		p.tb.Fatalf("start %s: %v", cmd, err)
 	}
-	tooLong := time.AfterFunc(commandWithin, func() { _ = cmd.Process.Kill() })
+	tooLong := time.AfterFunc(within, func() { _ = cmd.Process.Kill() })
 	defer tooLong.Stop()
 	<-ended
 	return Result{Args: cmd.Args[1:], Stdout: out.String(), Stderr: messages.String(), Code: cmd.ProcessState.ExitCode()}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,11 +22,14 @@ type Link struct {
 }
 
 // NewLink opens a link to an address where somebody listens sooner or later.
-func NewLink(tb testing.TB, to string) *Link {
+func NewLink(tb testing.TB, to string) *Link { return NewLinkAt(tb, freeAddress(tb), to) }
+
+// NewLinkAt opens a link that listens at an address of this machine.
+func NewLinkAt(tb testing.TB, at, to string) *Link {
 	tb.Helper()
 	quiet := zerolog.New(io.Discard)
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), quiet)
-	l := &Link{Address: freeAddress(tb), tb: tb}
+	l := &Link{Address: at, tb: tb}
 	l.proxy = toxiproxy.NewProxy(server, "link", l.Address, to)
 	l.Heal()
 	tb.Cleanup(l.proxy.Stop)
@@ -55,6 +59,27 @@ func (l *Link) Blackhole() {
 	l.poison("timeout", `{"timeout":0}`)
 }
 
+// Deafen lets what goes up arrive and no answer come back. It ends with Heal,
+// which does not close the connections: Reset does.
+func (l *Link) Deafen() {
+	l.tb.Helper()
+	l.add("timeout", "downstream", `{"timeout":0}`)
+}
+
+// Delay holds back every byte, in both directions.
+func (l *Link) Delay(latency, jitter time.Duration) {
+	l.tb.Helper()
+	l.poison("latency", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, latency.Milliseconds(), jitter.Milliseconds()))
+}
+
+// Reset ends every connection at once, with a TCP reset where data is on its way,
+// and lets new ones through. Toxics go.
+func (l *Link) Reset() {
+	l.tb.Helper()
+	l.Cut()
+	l.Heal()
+}
+
 // Throttle bounds what goes up the link, in KB per second.
 func (l *Link) Throttle(kilobytes int) {
 	l.tb.Helper()
@@ -64,9 +89,14 @@ func (l *Link) Throttle(kilobytes int) {
 func (l *Link) poison(kind, attributes string) {
 	l.tb.Helper()
 	for _, direction := range []string{"upstream", "downstream"} {
-		text := `{"name":"` + kind + "-" + direction + `","type":"` + kind + `","stream":"` + direction + `","attributes":` + attributes + `}`
-		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
-			l.tb.Fatalf("poison link %s with %s: %v", l.Address, kind, err)
-		}
+		l.add(kind, direction, attributes)
+	}
+}
+
+func (l *Link) add(kind, direction, attributes string) {
+	l.tb.Helper()
+	text := `{"name":"` + kind + "-" + direction + `","type":"` + kind + `","stream":"` + direction + `","attributes":` + attributes + `}`
+	if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
+		l.tb.Fatalf("poison link %s with %s: %v", l.Address, kind, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"testing"
 )
 
@@ -15,12 +16,20 @@ const (
 	lastPort  = 32000
 )
 
+// ports counts the ports tried by this process, from anywhere on: what has been
+// handed out and is not listened on yet is not handed out again.
+var ports = func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(rand.Uint32N(lastPort - firstPort))
+	return n
+}()
+
 // freeAddress is an address of this machine on which nobody listens now.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
 	var last error
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort)))
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+ports.Add(1)%(lastPort-firstPort)))
 		if err == nil {
 			defer l.Close()
 			return l.Addr().String()

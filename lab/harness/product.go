@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,6 +28,9 @@ type Product struct {
 	NATS   string
 	MQTT   string // empty: a gateway
 	Leaf   string // of a gateway
+
+	Env  []string // for the lives to come, beside the environment of the test
+	Wrap []string // command that runs the product in its own process, as ip netns exec NAME; empty: none
 
 	tb     testing.TB
 	weir   Binary
@@ -94,7 +98,7 @@ func NewGateway(tb testing.TB, weir Binary, region string, args ...string) *Prod
 
 func prepare(tb testing.TB, weir Binary, role, args []string) *Product {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "weir-lab-")
+	dir, err := os.MkdirTemp(scratch(tb), "weir-lab-")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -109,6 +113,15 @@ func prepare(tb testing.TB, weir Binary, role, args []string) *Product {
 	}
 	tb.Cleanup(p.end)
 	return p
+}
+
+// scratch is where products get their folders: where the test says, or else the
+// system's place for such things.
+func scratch(tb testing.TB) string {
+	if t, ok := tb.(interface{ Scratch() string }); ok {
+		return t.Scratch()
+	}
+	return ""
 }
 
 // Flags sets the further flags for the lives to come, in the place of
@@ -138,7 +151,7 @@ func (p *Product) Launch() {
 	}
 	listeners := []string{"--data", p.Folder, "--http", p.HTTP, "--nats", p.NATS}
 	if p.MQTT != "" {
-		listeners = append(listeners, "--mqtt", p.MQTT)
+		listeners = append(listeners, "--mqtt", p.MQTT, "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0")
 	}
 	if p.Leaf != "" {
 		listeners = append(listeners, "--leaf", p.Leaf)
@@ -156,8 +169,9 @@ func (p *Product) Launch() {
 // command is the binary in a group of its own, which no terminal interrupts and
 // which dies with the test. It sees no other product of this machine.
 func (p *Product) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(string(p.weir), args...)
-	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+p.Dir)
+	line := slices.Concat(p.Wrap, []string{string(p.weir)}, args)
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Env = append(append(os.Environ(), "XDG_RUNTIME_DIR="+p.Dir), p.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
@@ -230,6 +244,9 @@ func (p *Product) Running() bool {
 	}
 }
 
+// Died says how the newest life ended, if it did and nobody had asked for it.
+func (p *Product) Died() string { return p.died() }
+
 // died says how the newest life ended, if it did and nobody had asked for it.
 func (p *Product) died() string {
 	if p.life == nil || p.life.asked || p.Running() {
@@ -257,6 +274,30 @@ func (p *Product) Kill() {
 		p.tb.Errorf("kill process group %d: %v", p.PID(), err)
 	}
 	p.awaitEnd(killedWithin)
+}
+
+// Quit ends the process and returns the dump of all its goroutines, which is taken
+// out of the log.
+func (p *Product) Quit() (goroutines string) {
+	p.tb.Helper()
+	p.life.asked = true
+	before, err := p.log.Seek(0, io.SeekCurrent) // the product writes to the same open file
+	if err != nil {
+		p.tb.Errorf("find the end of the log: %v", err)
+	}
+	if err := p.life.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		p.tb.Errorf("signal SIGQUIT to process %d: %v", p.PID(), err)
+	}
+	p.awaitEnd(killedWithin)
+	all, err := os.ReadFile(p.log.Name())
+	if err == nil {
+		goroutines = string(all[min(before, int64(len(all))):])
+		_, err = p.log.Seek(before, io.SeekStart)
+	}
+	if err = errors.Join(err, p.log.Truncate(before)); err != nil {
+		p.tb.Errorf("read the goroutines: %v", err)
+	}
+	return goroutines
 }
 
 // Stop asks for an end and returns the exit code.
@@ -289,6 +330,15 @@ func (p *Product) LogTail(lines int) string {
 	all := strings.SplitAfter(strings.TrimRight(string(data), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
+
+// Signal sends a signal to the process and whatever it has started.
+func (p *Product) Signal(s syscall.Signal) error { return syscall.Kill(-p.PID(), s) }
+
+// Begun is when the newest life was launched.
+func (p *Product) Begun() time.Time { return p.life.begun }
+
+// LogFile is where everything is that the product has said in all its lives.
+func (p *Product) LogFile() string { return p.log.Name() }
 
 // String is what the product is: its command.
 func (p *Product) String() string { return "weir " + strings.Join(p.role, " ") }

@@ -24,14 +24,15 @@ func (r Resources) String() string {
 // Resources asks /proc about the newest life.
 func (p *Product) Resources() Resources {
 	p.tb.Helper()
-	r, err := resourcesOf(p.PID())
+	r, err := ResourcesOf(p.PID())
 	if err != nil {
 		p.tb.Fatalf("read what process %d uses: %v", p.PID(), err)
 	}
 	return r
 }
 
-func resourcesOf(pid int) (r Resources, err error) {
+// ResourcesOf asks /proc about a process.
+func ResourcesOf(pid int) (r Resources, err error) {
 	proc := "/proc/" + strconv.Itoa(pid)
 	files, err := os.ReadDir(proc + "/fd")
 	if err != nil {

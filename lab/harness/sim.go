@@ -93,10 +93,16 @@ func (s *Sim) Stop() SimSummary {
 // Wait waits until the simulation is over.
 func (s *Sim) Wait() SimSummary {
 	s.p.tb.Helper()
+	return s.WaitWithin(commandWithin)
+}
+
+// WaitWithin waits so long at most.
+func (s *Sim) WaitWithin(d time.Duration) SimSummary {
+	s.p.tb.Helper()
 	select {
 	case <-s.ended:
-	case <-time.After(commandWithin):
-		s.p.tb.Fatalf("%s still runs after %v: %s", s.cmd, commandWithin, s.err.String())
+	case <-time.After(d):
+		s.p.tb.Fatalf("%s still runs after %v: %s", s.cmd, d, s.err.String())
 	}
 	var sum SimSummary
 	err := json.Unmarshal(s.out.Bytes(), &sum)

@@ -21,23 +21,34 @@ var shells = []string{
 	"services/*/listener.go", // a socket that devices or people connect to
 	"services/ingest/mqtt.go",
 	"services/ingest/nats.go",
-	"services/ingest/conn.go",     // deadlines of a connection
-	"services/ingest/puback.go",   // writes to connections
-	"services/ingest/take.go",     // stamps arrivals
+	"services/ingest/conn.go",   // deadlines of a connection
+	"services/ingest/puback.go", // writes to connections
+	"services/ingest/take.go",   // stamps arrivals
+	"services/ingest/export.go", // likewise, and waits for the journal
+	"services/ingest/otlpgrpc.go",
+	"services/ingest/otlphttp.go",
+	"services/ingest/otlplisten.go",
 	"services/ingest/writer.go",   // frames, by the clock
 	"services/ingest/park.go",     // logs what cannot be kept
 	"services/ingest/loglimit.go", // wraps a logger
 	"services/ingest/deps.go",     // names what the shell is given
 	"services/*/http.go",
-	"services/policy/cache.go",    // asks the tier above, again and again
-	"services/policy/hub.go",      // watches the bucket and holds questions
-	"services/policy/status.go",   // logs what is refused
-	"services/forwarder/carry.go", // the cycle of a link
-	"services/forwarder/pump.go",  // sends, by the clock
-	"services/forwarder/fetch.go", // reads the backlog
-	"services/forwarder/watch.go", // reads the outbox
-	"services/forwarder/grant.go", // asks the tier above
-	"services/gateway/post.go",    // runs partitions and answers for them
+	"services/policy/cache.go",        // asks the tier above, again and again
+	"services/policy/hub.go",          // watches the bucket and holds questions
+	"services/policy/status.go",       // logs what is refused
+	"services/forwarder/carry.go",     // the cycle of a link
+	"services/forwarder/pump.go",      // sends, by the clock
+	"services/forwarder/fetch.go",     // reads the backlog
+	"services/forwarder/watch.go",     // reads the outbox
+	"services/forwarder/grant.go",     // asks the tier above
+	"services/gateway/post.go",        // runs partitions and answers for them
+	"services/console/findinghttp.go", // answers who follows findings, by the clock
+
+	"services/exporter/carry.go",    // reads, sends, waits
+	"services/exporter/secrets.go",  // reads files that policy names
+	"services/exporter/send.go",     // names what a receiver asks for, by the clock
+	"services/exporter/sendhttp.go", // speaks HTTP
+	"services/exporter/sendgrpc.go", // speaks gRPC
 }
 
 // impure are the imports that a core does without.

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// summary is one line for each run.
+func summary(done []*outcome) string {
+	var b strings.Builder
+	var recovery []time.Duration
+	kills, cuts := 0, 0
+	for _, o := range done {
+		fmt.Fprintln(&b, o)
+		recovery = append(recovery, o.Recovery...)
+		kills, cuts = kills+o.Kills, cuts+o.Cuts
+	}
+	fmt.Fprintf(&b, "%d runs: %d kills, %d power cuts, %d recoveries: median %v, p99 %v, longest %v\n", len(done), kills, cuts, len(recovery),
+		quantile(recovery, 0.5).Round(time.Millisecond), quantile(recovery, 0.99).Round(time.Millisecond), quantile(recovery, 1).Round(time.Millisecond))
+	return b.String()
+}
+
+// runsTable is the table of runs for the page.
+func runsTable(done []*outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", machine())
+	b.WriteString("| scenario | seed | took, s | kills | power cuts | recoveries | recovery p50, ms | p99, ms | verdict |\n|---|--:|--:|--:|--:|--:|--:|--:|---|\n")
+	for _, o := range done {
+		verdict := "exact"
+		if o.Failed() {
+			verdict = "**fails**: " + firstLine(o.Problems[0])
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.0f | %d | %d | %d | %d | %d | %s |\n", o.Scenario, o.Seed, o.Took.Seconds(), o.Kills, o.Cuts, len(o.Recovery),
+			quantile(o.Recovery, 0.5).Milliseconds(), quantile(o.Recovery, 0.99).Milliseconds(), verdict)
+	}
+	return b.String()
+}
+
+// machine says when and on what figures were measured.
+func machine() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("%s, %d cores, %s, load average %s at the end", time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), one)
+}
+
+// firstLine is the beginning of a text that fits into a table.
+func firstLine(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	text = strings.ReplaceAll(text, "|", "/")
+	if r := []rune(text); len(r) > 120 {
+		return string(r[:120]) + "…"
+	}
+	return text
+}
+
+// rewriteBlock replaces what stands between the marks of a block of a page.
+func rewriteBlock(page, block, text string) error {
+	data, err := os.ReadFile(page)
+	if err != nil {
+		return fmt.Errorf("--write: %w", err)
+	}
+	changed, err := replaceBlock(string(data), block, text)
+	if err != nil {
+		return fmt.Errorf("--write %s: %w", page, err)
+	}
+	return os.WriteFile(page, []byte(changed), 0o644)
+}
+
+func replaceBlock(page, block, text string) (string, error) {
+	begins, ends := "<!-- faults: "+block+" -->\n", "<!-- /faults: "+block+" -->\n"
+	before, rest, found := strings.Cut(page, begins)
+	_, after, closed := strings.Cut(rest, ends)
+	if !found || !closed {
+		return "", fmt.Errorf("the page has no block between %q and %q", begins, ends)
+	}
+	return before + begins + text + ends + after, nil
+}
