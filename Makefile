@@ -11,10 +11,10 @@ VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
 # The newest nfpm whose modules all come from hosts that every module proxy passes on.
 NFPM := v2.45.2
 
-.PHONY: help run build deps test check vet lint format tidy alone house fuzz bench torture dist compose packaging clean
+.PHONY: help run build deps test check vet lint format tidy alone house fuzz bench eval interop torture lab-pr lab-night dist compose packaging clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build, then start everything in one process, with demo devices.
 	bin/weir up
@@ -59,8 +59,25 @@ fuzz: ## Run each fuzz target for FUZZTIME=10s.
 bench: build ## Measure each stage and whole runs; print one table.
 	go run ./lab/bench -weir bin/weir
 
+eval: build ## Judge every detector: benchmark, false findings, injected faults, causality, cost; print one page.
+	go run ./lab/eval -weir bin/weir
+
+interop: build bin/prometheus ## Compare what leaves Weir with what Prometheus 2 and 3 have of it, while receivers fail.
+	go test -count=1 ./lab/interop -weir $(CURDIR)/bin/weir -prometheus $(CURDIR)/bin/prometheus
+
+bin/prometheus: lab/peers/prometheus/go.mod lab/peers/prometheus/go.sum
+	GOWORK=off go build -C lab/peers/prometheus -tags remove_all_sd -o ../../../bin/prometheus github.com/prometheus/prometheus/cmd/prometheus
+
 torture: build ## Kill -9 under load KILLS=500 times and mix in FUZZ=1000000 bad messages, then verify.
 	go test -count=1 -timeout 0 ./lab/torture -kills $(KILLS) -fuzz-messages $(FUZZ)
+
+lab-pr: build ## Break a running fleet as the quick scenarios say, and plant the bugs that are caught soon.
+	go run ./lab/faults run -weir bin/weir -set pr -seed 1 -parallel 3
+	go run ./lab/faults planted -fast -control=false -parallel 3
+
+lab-night: ## All scenarios, a day at 60 times the speed, and all planted bugs: hours; needs root.
+	go run ./lab/faults run -set night
+	go run ./lab/faults planted
 
 dist: bin/nfpm ## Build static binaries and .deb packages for amd64, arm64 and armv7 into dist.
 	deploy/dist

@@ -47,7 +47,15 @@ func UnnumberedIdentity(series uint64, eventTime int64, value float64) uint64 {
 func HashName(s string) uint64 { return xxhash.Sum64String(s) }
 
 // Partition is the partition of an agent within its region: hash mod 16, fixed.
-func Partition(agent string) int { return int(HashName(agent) % Partitions) }
+//
+// What the detectors of a region find goes to partition 0, so that one gateway sees
+// what has one cause.
+func Partition(agent string) int {
+	if _, detector := CutDetector(agent); detector {
+		return 0
+	}
+	return int(HashName(agent) % Partitions)
+}
 
 // AgentOf places a device on one of n logical agents.
 func AgentOf(tenant, device string, n int) int {

@@ -25,12 +25,16 @@ type Policy struct {
 	Classes map[string]Override `json:"classes,omitempty" jsonschema:"What is different for devices of a class."`
 	Tenants map[string]Override `json:"tenants,omitempty" jsonschema:"What is different for a tenant. It stands above what is different for a class."`
 
+	Alerts    Alerts    `json:"alerts,omitzero" jsonschema:"Who is told of findings."`
+	Exporters Exporters `json:"exporters,omitempty" jsonschema:"Where final windows go beyond Weir."`
+
 	EffectiveFrom Instant `json:"effective_from,omitzero" jsonschema:"Event time from which views hold, RFC 3339. Left out: as soon as possible."`
 }
 
 // Rules are the part of a policy that may differ by tenant and class.
 type Rules struct {
 	Views         Views         `json:"views" jsonschema:"What is kept of the records. An entry changes the view of its name or adds one."`
+	Detect        Detect        `json:"detect" jsonschema:"What is abnormal."`
 	Limits        Limits        `json:"limits" jsonschema:"Caps that hold under any input."`
 	PayloadFormat PayloadFormat `json:"payload_format" jsonschema:"The payload format taken from devices: auto tells by the first byte."`
 }
@@ -139,7 +143,7 @@ func DefaultPolicy() *Policy {
 				Tenants: 100, Devices: 50_000, Connections: 20_000,
 				SeriesPerDevice: 256, Payload: 64 << 10, Depth: 8, ReadingsPerMessage: 1000, MetricsPerReading: 256,
 			},
-			PayloadFormat: FormatAuto,
+			PayloadFormat: FormatAuto, Detect: defaultDetect(),
 		},
 		Disorder: 500 * millisecond, Idle: 2 * second, ReconnectGrace: 10 * second, MaxFuture: 5 * second, MaxPast: 7 * day,
 		DeviceClasses: []DeviceClass{},

@@ -67,6 +67,15 @@ func (b *binder) value(path string, v any, into reflect.Value) {
 	case *Override:
 		b.override(path, v, to)
 		return
+	case *Exporters:
+		b.exporters(path, v, to)
+		return
+	case *Receivers:
+		b.receivers(path, v, to)
+		return
+	case *MetricSets:
+		b.metricSets(path, v, to)
+		return
 	case encoding.TextUnmarshaler:
 		b.text(path, v, to)
 		return
@@ -76,6 +85,8 @@ func (b *binder) value(path string, v any, into reflect.Value) {
 		b.object(path, v, into)
 	case reflect.Map:
 		b.mapping(path, v, into)
+	case reflect.Pointer:
+		b.pointer(path, v, into)
 	case reflect.Slice:
 		b.slice(path, v, into)
 	case reflect.String:
@@ -264,7 +275,7 @@ func (b *binder) view(path string, entry map[string]any, into *View) {
 func (b *binder) override(path string, v any, into *Override) {
 	tree, ok := v.(map[string]any)
 	if !ok {
-		b.refuse(path, v, "want an object with views, limits or payload_format")
+		b.refuse(path, v, "want an object with views, detect, limits or payload_format")
 		return
 	}
 	into.patch = tree
@@ -282,6 +293,7 @@ func (b *binder) overrides(p *Policy) {
 			r.Views = r.Views.clone()
 			b.rules(&r, path, all[name])
 			b.wholeProcess(path, all[name])
+			b.detectSeries(path, all[name])
 		}
 	}
 	each("classes", p.Classes)

@@ -25,6 +25,8 @@ func (p *Policy) check(where map[viewPlace]string) []Problem {
 	c := &checker{policy: p, where: where}
 	c.times()
 	c.classes()
+	c.exporters()
+	c.receivers()
 	c.rules("", &p.Rules)
 	p.overridden(c.rules)
 	if len(c.problems) == 0 { // else a pair repeats what is wrong with one of them
@@ -82,6 +84,7 @@ func (c *checker) rules(who string, r *Rules) {
 		scope = who + "."
 	}
 	c.limits(scope+"limits.", &r.Limits)
+	c.detect(scope+"detect.", &r.Detect)
 	c.want(len(r.Views) <= MaxViews, scope+"views", len(r.Views), "want at most %d views, device and fleet among them", MaxViews)
 	for i := range r.Views {
 		c.view(c.viewPath(scope, r.Views[i].Name), &r.Views[i])

@@ -32,6 +32,18 @@ func policySchema(t *testing.T) *jsonschema.Schema {
 		reflect.TypeFor[ViewKind]():      enum(Gauge),
 		reflect.TypeFor[Uplink]():        enum(UplinkNone),
 		reflect.TypeFor[PayloadFormat](): enum(FormatAuto),
+
+		reflect.TypeFor[ExporterKind](): enum(ExportOTLP),
+		reflect.TypeFor[Protocol]():     enum(ProtocolHTTP),
+		reflect.TypeFor[ExporterTier](): enum(ExportAtCenter),
+		reflect.TypeFor[Temporality]():  enum(Cumulative),
+		reflect.TypeFor[Granularity]():  enum(ResourceGateway),
+
+		reflect.TypeFor[ReceiverKind](): enum(Webhook),
+		reflect.TypeFor[ReceiverTier](): enum(TellAtCenter),
+		reflect.TypeFor[LeastWord]():    enum(LeastWord("")),
+		reflect.TypeFor[KindWord]():     enum(KindWord("")),
+		reflect.TypeFor[GroupWord]():    enum(GroupWord("")),
 	}
 	define := func(name string, of reflect.Type, defaults any, required ...string) *jsonschema.Schema {
 		s, err := jsonschema.ForType(of, &jsonschema.ForOptions{TypeSchemas: types})
@@ -62,7 +74,13 @@ func policySchema(t *testing.T) *jsonschema.Schema {
 		"view":   define("view", reflect.TypeFor[View](), newView(""), "name"),
 		"limits": define("limits", reflect.TypeFor[Limits](), p.Limits),
 		"class":  define("class", reflect.TypeFor[DeviceClass](), nil, "match", "class"),
+
+		"metric_facts": define("metric_facts", reflect.TypeFor[MetricFacts](), nil),
+		"receiver":     define("receiver", reflect.TypeFor[Receiver](), newReceiver(), "name", "kind", "url"),
+
+		"exporter": define("exporter", reflect.TypeFor[Exporter](), newExporter(), "name", "kind", "endpoint"),
 	}
+	defs["detect"] = define("detect", reflect.TypeFor[Detect](), p.Detect)
 	defs["override"] = define("override", reflect.TypeFor[Rules](), nil)
 	types[reflect.TypeFor[Override]()] = ref("override")
 	delete(types, reflect.TypeFor[Rules]())

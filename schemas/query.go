@@ -44,6 +44,7 @@ type GatewayCheck struct {
 	Debt        uint64            `json:"debt"`        // entries known to be missing
 	Differ      uint64            `json:"differ"`      // commits made again after a restart that differed: must stay 0
 	Open        int               `json:"open"`        // windows not final yet
+	Damaged     uint64            `json:"damaged"`     // messages that could not be read, or are not what their subject says
 	Unexplained int64             `json:"unexplained"` // Σ over producers of |emitted as they say − records in applied windows|
 	Waiting     []string          `json:"waiting"`     // producers whose final_through holds windows back
 	Windows     map[string]uint64 `json:"windows"`     // emitted revisions, by "view/timing"

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -70,3 +71,12 @@ func RowTime(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02
 
 // RowID writes an identity or a digest as rows do: 16 hex digits.
 func RowID(id uint64) string { return fmt.Sprintf("%016x", id) }
+
+// ParseRowID is the inverse of RowID.
+func ParseRowID(id string) (uint64, error) {
+	n, err := strconv.ParseUint(id, 16, 64)
+	if err != nil || len(id) != 16 {
+		return 0, fmt.Errorf("id %.40q: want 16 hex digits", id)
+	}
+	return n, nil
+}

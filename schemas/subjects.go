@@ -13,6 +13,7 @@ const (
 	internal     = "weir."
 
 	JournalAll = internal + "journal.*"
+	OutboxAll  = internal + "outbox.>"
 	StateAll   = internal + "state.*"
 	ParkedAll  = internal + "parked.>"
 	KeptAll    = internal + "command.>"
@@ -22,8 +23,11 @@ const (
 // Kind is the last token of an outbox subject.
 type Kind string
 
-// KindCommit is what aggregators and gateways write.
-const KindCommit Kind = "commit"
+// The kinds.
+const (
+	KindCommit  Kind = "commit"  // what aggregators and gateways write
+	KindFinding Kind = "finding" // what detectors write: commits of findings
+)
 
 // Telemetry is where a device publishes.
 func Telemetry(tenant, device string, s Signal) string {
@@ -86,6 +90,14 @@ func SplitProducer(producer string) (region string, partition int) {
 	return region, partition
 }
 
+// Detector names an agent's detector as the writer of commits of its own.
+func Detector(agent string) string { return agent + "/" + string(KindFinding) }
+
+// CutDetector is the inverse of Detector; ok is false for any other producer.
+func CutDetector(producer string) (agent string, ok bool) {
+	return strings.CutSuffix(producer, "/"+string(KindFinding))
+}
+
 // Kept begins the subjects of the commands and sessions that an owner keeps, a
 // process with listeners of its own; it ends in a dot.
 func Kept(owner string) string { return internal + "command." + owner + "." }
@@ -146,7 +158,7 @@ func Ask(what, producer string) string {
 }
 
 // SourceOf tells the producer from a subject of an outbox, an inbox or the
-// journal. Gateways come as region/partition. What an inbox holds are commits.
+// journal. Gateways come as region/partition, detectors as Detector names them.
 // ok is false for anything else.
 func SourceOf(subject string) (producer string, k Kind, ok bool) {
 	rest, found := strings.CutPrefix(subject, internal)
@@ -155,12 +167,18 @@ func SourceOf(subject string) (producer string, k Kind, ok bool) {
 	}
 	tok := strings.Split(rest, ".")
 	switch {
+	case len(tok) == 3 && tok[0] == "outbox" && Kind(tok[2]) == KindFinding:
+		return Detector(tok[1]), KindFinding, true
 	case len(tok) == 3 && tok[0] == "outbox":
 		return tok[1], Kind(tok[2]), true
 	case len(tok) == 4 && tok[0] == "outbox":
 		return tok[1] + "/" + tok[2], Kind(tok[3]), true
 	case len(tok) == 5 && tok[0] == "inbox":
-		return untoken(tok[3]), KindCommit, true
+		producer = untoken(tok[3])
+		if _, detector := CutDetector(producer); detector {
+			return producer, KindFinding, true
+		}
+		return producer, KindCommit, true
 	case len(tok) == 2 && tok[0] == "journal":
 		return tok[1], "", true
 	}

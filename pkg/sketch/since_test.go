@@ -10,7 +10,9 @@ import (
 // What came since has the buckets of the values that came since.
 func TestSince(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		values := func(label string) []float64 { return rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), 0, 40).Draw(t, label) }
+		values := func(label string) []float64 {
+			return rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), 0, 40).Draw(t, label)
+		}
 		var s, more Sketch
 		for _, v := range values("before") {
 			s.Add(v)

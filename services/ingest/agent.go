@@ -25,6 +25,8 @@ type agent struct {
 	cfg  *Config
 	wake chan struct{} // look again at when to cut; size 1
 
+	clock agentClock // set before anything is taken
+
 	settings atomic.Pointer[Settings] // nil before the first SetConfig
 	strained atomic.Uint32            // a strain, for a look without the lock
 

@@ -27,6 +27,13 @@ func resumeClock(last schemas.Tick, now time.Time) agentClock {
 	return agentClock{base: last.Time + gap, start: now}
 }
 
+// lead is how far agent time is ahead of the wall clock, in ns, where it is: the
+// wall clock has been set back, and what devices say is from the future only for
+// that.
+func (c agentClock) lead(now time.Time) int64 {
+	return max(0, c.base+int64(now.Sub(c.start))-now.UnixNano())
+}
+
 // tick is agent time at a moment of this run.
 func (c agentClock) tick(now time.Time) schemas.Tick {
 	return schemas.Tick{Time: c.base + int64(now.Sub(c.start)), Wall: now.UnixNano()}

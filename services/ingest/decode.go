@@ -111,6 +111,7 @@ type decoder struct {
 	message
 	rules  *Rules
 	now    int64 // ingest time
+	lead   int64 // how far agent time is ahead of it, ns; see agentClock.lead
 	values []schemas.Value
 	attrs  []schemas.Attr
 	spans  []span

@@ -155,6 +155,8 @@ func (p *pending) wait(ctx context.Context, stopping <-chan struct{}) error {
 
 // exportRules are the rules that an OTLP request is read by.
 func (s *Service) exportRules(device string) otlp.Rules {
-	set := s.agents[0].settings.Load()
-	return otlp.Rules{Device: device, Wants: set.Wants, Now: time.Now().UnixNano() / 1e6 * 1e6, MaxFuture: set.Rules.MaxFuture}
+	set, now := s.agents[0].settings.Load(), time.Now()
+	return otlp.Rules{
+		Device: device, Wants: set.Wants, Now: now.UnixNano() / 1e6 * 1e6, MaxFuture: set.Rules.MaxFuture + s.agents[0].clock.lead(now),
+	}
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"compress/flate"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,7 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	_ "google.golang.org/grpc/encoding/gzip" // senders may compress
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -68,6 +69,7 @@ func (f *otlpFront) grpcServer(secure *tls.Config) *grpc.Server {
 	if secure != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(secure)))
 	}
+	_ = gzip.SetLevel(flate.BestSpeed) // of answers, which are small; requests may be compressed too
 	g := grpc.NewServer(options...)
 	for name, signal := range otlpServices {
 		g.RegisterService(&grpc.ServiceDesc{

@@ -292,7 +292,7 @@ func (d *decoder) judge() {
 	} else if n == 0 && len(d.refused) == c.refusals {
 		d.condemn(schemas.NoValues, "no number or boolean in it")
 	}
-	if ahead := c.reading.EventTime - d.now; ahead > d.rules.MaxFuture {
+	if ahead := c.reading.EventTime - d.now - d.lead; ahead > d.rules.MaxFuture {
 		d.condemn(schemas.Future, "ts is %.3f s ahead: at most %.3f s", float64(ahead)/1e9, float64(d.rules.MaxFuture)/1e9)
 	}
 	d.sortAttrs()

@@ -25,6 +25,7 @@ func (s *Service) take(in *arrival, shed bool) bool {
 	case r.signal != schemas.Metrics:
 		m = d.unread(schemas.Unsupported, "signal %s: only metrics are taken", r.signal)
 	default:
+		d.lead = r.agent.clock.lead(in.now)
 		m = d.decode(in.payload, rules, in.now.UnixNano())
 	}
 	if most := int(s.limits.tenants.Load()); !r.bad && !s.router.admit(r, most) {

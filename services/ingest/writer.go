@@ -23,6 +23,9 @@ const (
 	fullUntil = 0.85
 )
 
+// stuckAfter is how long the journal may take nothing before it counts as full.
+const stuckAfter = 2 * time.Second
+
 // How long to wait before an append that did not succeed is tried again.
 const (
 	retryFirst = 20 * time.Millisecond
@@ -38,10 +41,9 @@ type writer struct {
 	subject string
 	logger  *slog.Logger
 
-	n       uint64 // number of the last frame
-	arrived uint64 // records that arrived in all frames up to n
-	after   uint64 // sequence of the last frame on the subject; 0: none
-	clock   agentClock
+	n       uint64    // number of the last frame
+	arrived uint64    // records that arrived in all frames up to n
+	after   uint64    // sequence of the last frame on the subject; 0: none
 	ticked  time.Time // when the last tick was written
 	wrote   bool      // a frame was written in this run
 	encoder schemas.FrameEncoder
@@ -157,8 +159,10 @@ func (w *writer) farewell(ctx context.Context) error {
 }
 
 // append stores data behind the last frame. It tries again until the frame is
-// stored or cannot be.
+// stored or cannot be. A journal that has taken nothing for a while is as good as
+// full: what nobody waits for is shed then, and counted in the next frame.
 func (w *writer) append(ctx context.Context, data []byte) error {
+	began := time.Now()
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		seq, err := w.log.Append(ctx, w.subject, data, w.after)
 		if err == nil {
@@ -169,6 +173,9 @@ func (w *writer) append(ctx context.Context, data []byte) error {
 			w.setFull(true)
 		} else if stored, fatal := w.settle(ctx, data, err); stored || fatal != nil {
 			return fatal
+		}
+		if time.Since(began) > stuckAfter {
+			w.setFull(true)
 		}
 		w.logger.Warn("journal did not take a frame: trying again", "agent", w.name, "error", err)
 		select {
@@ -216,6 +223,7 @@ func (w *writer) account(f *schemas.Frame, size int) {
 	isFull := w.full
 	w.mu.Unlock()
 	if w.cfg.JournalShare == 0 {
+		w.setFull(false)
 		return
 	}
 	level := float64(w.size) / float64(w.cfg.JournalShare)

@@ -27,6 +27,7 @@ Without --upstream it works alone. A link that comes up later brings everything.
 	f.StringVar(&o.group, "group", "", "group of agents whose policy it follows")
 	f.StringVar(&o.http.value, "http", "127.0.0.1:8080", "page, API and metrics")
 	f.StringVar(&o.mqtt.value, "mqtt", "127.0.0.1:1883", "MQTT for devices; empty: none")
+	o.otlp.addFlags(f)
 	f.StringVar(&o.nats.value, "nats", "127.0.0.1:4222", "NATS for devices and operators; empty: none")
 	o.addLinkFlags(f)
 	o.addFlags(f)

@@ -15,12 +15,21 @@ func (in *instance) banner(i datadir.Instance) string {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "weir %s %s: NATS server, %s in one process\n\n", i.Version, in.who(), strings.Join(in.site.services(), ", "))
+	fmt.Fprintf(&b, "weir %s %s: %s%s in one process\n\n", i.Version, in.who(), in.serverWord(), strings.Join(in.site.services(), ", "))
 	if i.MQTT != "" {
 		row("MQTT", "%s   devices publish tel/TENANT/DEVICE/metrics; MQTT 3.1.1 and 5, QoS 0 and 1", i.MQTT)
 	}
-	if i.NATS != "" {
+	if i.OTLPGRPC != "" || i.OTLPHTTP != "" {
+		row("OTLP", "%s   OpenTelemetry of tenant %s: metrics, spans and log records", otlpLine(i), in.otlp.tenant)
+	}
+	switch {
+	case in.joins():
+		row("NATS", "%s   joined", in.nats.value)
+	case i.NATS != "":
 		row("NATS", "%s   %s", i.NATS, in.natsLine())
+	}
+	if isGateway(in.Role) {
+		row("member", "%s", in.memberLine())
 	}
 	row("HTTP", "http://%s   page, /api/v1, /metrics", i.HTTP)
 	if i.Leaf != "" {
@@ -30,7 +39,9 @@ func (in *instance) banner(i datadir.Instance) string {
 		row("upstream", "%s", in.upstreamLine())
 	}
 	row("data", "%s", dataLine(i, in.folder))
-	row("", "%s", in.durabilityLine())
+	if in.server != nil {
+		row("", "%s", in.durabilityLine())
+	}
 	if in.Role == "" {
 		row("agents", "%d in %d %s", i.Agents, i.Regions, plural(i.Regions, "region"))
 		row("demo", "%s", in.demoLine(i))
@@ -38,7 +49,9 @@ func (in *instance) banner(i datadir.Instance) string {
 	if in.play.devices > 0 {
 		row("", "of their messages %s", faults())
 	}
-	row("users", "%s", in.usersLine())
+	if in.server != nil {
+		row("users", "%s", in.usersLine())
+	}
 	b.WriteByte('\n')
 	if in.plant.ingest != nil {
 		row("try", "%s", tryLine(i, in.users != ""))
@@ -57,6 +70,14 @@ func (in *instance) who() string {
 	return "runs " + in.Owner.String()
 }
 
+// serverWord begins the list of what runs in the process.
+func (in *instance) serverWord() string {
+	if in.joins() {
+		return ""
+	}
+	return "NATS server, "
+}
+
 func (in *instance) natsLine() string {
 	if in.plant.ingest == nil {
 		return "operators; policy is in KV"
@@ -65,6 +86,9 @@ func (in *instance) natsLine() string {
 }
 
 func (in *instance) upstreamLine() string {
+	if in.upstream == "" && in.joins() {
+		return "none here: others of the region bring its entries up; --upstream lets this one too"
+	}
 	if in.upstream == "" {
 		return "none: it works alone; --upstream links it later"
 	}

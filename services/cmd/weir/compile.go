@@ -128,7 +128,7 @@ func within(p *schemas.Policy, owners map[owner]bool, match aggregator.Match) ag
 // ingestSettings is what ingest judges readings by.
 func ingestSettings(p *schemas.Policy) ingest.Settings {
 	s := ingest.Settings{
-		Rules: ingestRules(p, &p.Rules), Own: map[ingest.Owner]*ingest.Rules{}, ClassOf: p.ClassOf,
+		Rules: ingestRules(p, &p.Rules), Own: map[ingest.Owner]*ingest.Rules{}, ClassOf: p.ClassOf, Wants: attributesOf(p),
 		Devices: p.Limits.Devices, Tenants: p.Limits.Tenants, Connections: p.Limits.Connections,
 	}
 	for o := range ownersOf(p) {

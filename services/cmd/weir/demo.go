@@ -35,7 +35,7 @@ var misbehaviour = [...]struct{ flag, percent, says string }{
 // args are those of the simulator, which is this program.
 func (d demo) args() []string {
 	a := []string{
-		"sim", "--qos", "1", "--tenant", demoTenant, "--for", "0", "--drain", "3s",
+		"sim", "--qos", "1", "--tenant", demoTenant, "--for", "0", "--drain", "3s", "--trouble",
 		"--devices", strconv.Itoa(d.devices), "--rate", strconv.FormatFloat(d.rate, 'g', -1, 64),
 	}
 	for _, m := range misbehaviour {

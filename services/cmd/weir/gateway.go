@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,13 +15,18 @@ func newGatewayCommand() *cobra.Command {
 		Use:   "gateway",
 		Short: "Run a gateway: a region's, or the center's",
 		Long: `Run a gateway: it takes what the links from below bring, merges it, and says what is
-final and who is missing. A region's gateway brings what it makes to the center.`,
+final and who is missing. A region's gateway brings what it makes to the center.
+
+Several gateways of a region share its partitions, and take over from one another
+within ten seconds: the first runs a NATS server of its own and the others join it,
+or all join one that is there.`,
 		Example: `  weir gateway --tier center --data /var/lib/weir --leaf 0.0.0.0:7422 --users links.yaml --tls-cert c.pem --tls-key k.pem
   weir gateway --tier region --name north --data /var/lib/weir --leaf 0.0.0.0:7422 --users links.yaml --upstream tls://center:7422 --creds link.json
+  weir gateway --tier region --name north --member g2 --nats tls://gw1:4222 --tls-ca ca.pem --creds service.json
   weir gateway --tier center --leaf 127.0.0.1:7423                                  # on one machine, to try it`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.asGateway(); err != nil {
+			if err := errors.Join(o.asGateway(), o.settleJoin(c), o.nameMember()); err != nil {
 				return exitWith(exitUsage, err)
 			}
 			return runChecked(c, &o)
@@ -32,7 +38,8 @@ final and who is missing. A region's gateway brings what it makes to the center.
 	f.StringVar(&o.Name, "name", "", "name of the region, fixed for a data folder; the center's is center")
 	f.StringVar(&o.http.value, "http", "127.0.0.1:8080", "page, API and metrics")
 	f.StringVar(&o.leaf.value, "leaf", "127.0.0.1:7422", "links from below")
-	f.StringVar(&o.nats.value, "nats", "127.0.0.1:4222", "NATS for operators; empty: none")
+	f.StringVar(&o.nats.value, "nats", "127.0.0.1:4222", "NATS for operators and gateways that join, empty: none; or the URL of a server to join, as nats://host:4222")
+	f.StringVar(&o.member, "member", "", "name of this gateway among those of its region, the same after a restart (default: main; with a URL at --nats the host's name)")
 	o.addLinkFlags(f)
 	o.addFlags(f)
 	if err := f.Set("durability", "durable"); err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"weir/services/console"
@@ -30,7 +31,11 @@ type instance struct {
 	folder   *datadir.Folder
 	people   *users.Users // nil: anybody may come
 	web      net.Listener
-	server   *bus.Embedded
+	bus      *bus.Bus      // of the services
+	server   *bus.Embedded // nil: the process has joined one that was there
+	uplink   *bus.Uplink   // to the tier above, of a process that has joined; nil: there is none
+	reserve  int64         // bytes of the disk that are kept free; 0: there is no server of ours
+	guard    *guard        // of the server; nil: there is none of ours
 	plant    *plant
 	services *run.Group
 	devices  *run.Group // the demo devices, which end before the services
@@ -89,13 +94,30 @@ func (in *instance) open(ctx context.Context) (err error) {
 	if in.folder, err = datadir.Open(in.data, in.want()); err != nil {
 		return err
 	}
+	if in.joins() {
+		return in.join(ctx)
+	}
+	return in.embed()
+}
+
+// embed starts the server of this process.
+func (in *instance) embed() error {
 	c, err := in.serverOptions.server(in.folder)
 	if err != nil {
 		return err
 	}
 	c.Log, c.Users = in.log, known(in.people)
-	in.server, err = bus.Embed(c)
-	return err
+	if c.TLS != nil {
+		c.TLS.Log = in.log
+	}
+	if err := in.fitDisk(); err != nil {
+		return err
+	}
+	if in.server, err = bus.Embed(c); err != nil {
+		return err
+	}
+	in.bus = in.server.Bus
+	return nil
 }
 
 // want is what the options ask of the data folder.
@@ -149,17 +171,24 @@ func (in *instance) start(ctx context.Context, document []byte) error {
 	}
 	in.plant = &plant{
 		most: most,
-		bus:  in.server.Bus, log: in.log, site: in.site, shape: in.folder.Shape, mqtt: in.mqtt.value,
-		operator: in.folder.Operator.Password, http: in.web, healthy: in.server.Healthy,
+		bus:  in.bus, log: in.log, site: in.site, shape: in.folder.Shape, mqtt: in.mqtt.value, otlp: in.otlp,
+		operator: in.folder.Operator.Password, http: in.web, healthy: in.healthy,
 		tls: in.tls, people: in.people, fresh: in.folder.New,
-		sender: func() (*bus.Sender, error) { return in.server.Sender(in.Name) },
-		budget: forwarder.Budget{BytesPerSecond: int64(in.uplinkRate), BackfillShare: float64(in.backfillPart) / 100},
+		secrets: filepath.Join(in.folder.Dir, "secrets"),
+		sender:  in.sender,
+		budget:  forwarder.Budget{BytesPerSecond: int64(in.uplinkRate), BackfillShare: float64(in.backfillPart) / 100},
 	}
-	if err := in.server.Ensure(ctx, in.plant.streams()); err != nil {
+	if err := in.bus.Ensure(ctx, in.plant.streams()); err != nil {
+		return err
+	}
+	if err := in.guardServer(ctx); err != nil {
+		return err
+	}
+	if err := in.enlist(ctx); err != nil {
 		return err
 	}
 	if document != nil {
-		if err := putDefault(ctx, in.server.Bus, document); err != nil {
+		if err := putDefault(ctx, in.bus, document); err != nil {
 			return err
 		}
 	}
@@ -181,7 +210,11 @@ func (in *instance) ready(ctx context.Context) error {
 	b := thisBuild()
 	i := datadir.Instance{
 		PID: os.Getpid(), Started: in.started.UTC(), Version: b.Version, Go: b.GoVersion,
-		HTTP: in.web.Addr().String(), NATS: in.server.Addr(), MQTT: in.plant.mqttAddr(), Leaf: in.server.LeafAddr(),
+		HTTP: in.web.Addr().String(), MQTT: in.plant.mqttAddr(),
+	}
+	i.OTLPGRPC, i.OTLPHTTP = in.plant.otlpAddrs()
+	if in.server != nil {
+		i.NATS, i.Leaf, i.Class = in.server.Addr(), in.server.LeafAddr(), string(in.server.Durability())
 	}
 	i, err := in.folder.Announce(i)
 	if err != nil {
@@ -257,7 +290,7 @@ func (in *instance) showLines(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if b, err := console.Ledger(ctx, in.server.Bus, in.site.tiers()...); err == nil {
+		if b, err := console.Ledger(ctx, in.bus, in.site.tiers()...); err == nil {
 			in.screen.show(console.LiveLine(b, time.Now().UnixNano()))
 		} else if ctx.Err() == nil {
 			in.screen.show("no balance at the moment: " + err.Error())
@@ -287,7 +320,7 @@ func (in *instance) settle(ctx context.Context) (last *console.Balance, err erro
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	for {
-		if last, err = console.Ledger(ctx, in.server.Bus, in.site.tiers()...); err == nil && last.Totals.InFlight == 0 {
+		if last, err = console.Ledger(ctx, in.bus, in.site.tiers()...); err == nil && last.Totals.InFlight == 0 {
 			return last, nil
 		}
 		select {
@@ -316,9 +349,7 @@ func (in *instance) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopServices)
 	defer cancel()
 	err := in.services.Stop(ctx)
-	if in.server != nil {
-		in.server.Stop()
-	}
+	in.disconnect()
 	if in.web != nil {
 		_ = in.web.Close() // the console has closed it already, if it ran
 	}

@@ -53,6 +53,9 @@ func showBalance(out io.Writer, f format, b *console.Balance) error {
 		return showAccounts(out, f, b)
 	}
 	fmt.Fprintln(out, console.LiveLine(b, time.Now().UnixNano()))
+	if b.Owners != nil && len(b.Owners.Owners) > 0 {
+		fmt.Fprintln(out, console.OwnersLine(b.Owners))
+	}
 	fmt.Fprintln(out)
 	if err := showAccounts(out, f, b); err != nil || len(b.Reasons) == 0 {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"weir/services/forwarder"
@@ -17,10 +18,13 @@ import (
 
 // newHub makes who tells the tier below what policy wants of it.
 func (p *plant) newHub() ([]part, error) {
-	h, err := policy.NewHub(policy.HubConfig{Region: p.site.Name, Language: p.site.language(), Copy: p.site.linked}, p.bus, p.log)
+	h, err := policy.NewHub(policy.HubConfig{Region: p.site.Name, Language: p.site.language(), Copy: p.site.linked, Speaks: p.speaks}, p.bus, p.log)
 	p.hub = h
 	return []part{{hubService, h}}, err
 }
+
+// speaks reports whether this process is the one of its region that answers for it.
+func (p *plant) speaks() bool { return p.gateway == nil || p.gateway.Speaks() }
 
 // keepOutbox is how full an outbox may be with what is applied above already, so
 // that commands that look at this tier find something.
@@ -33,8 +37,8 @@ func (p *plant) newForwarder() ([]part, error) {
 		return nil, err
 	}
 	f, err := forwarder.New(forwarder.Config{
-		Tier: p.site.tier(), Name: p.site.Name, Upstream: p.site.above(), Stream: p.site.outbox(), Budget: p.budget, Keep: keepOutbox, Policy: p.news,
-	}, p.bus, up, p.log)
+		Tier: p.site.tier(), Name: p.site.Name, Upstream: p.site.above(), Stream: p.site.outbox(), Budget: p.budget, Keep: keepOutbox, Needed: p.needed(p.site.tier()), Policy: p.news,
+	}, p.bus, p.held(up), p.log)
 	return []part{{forwarderService, &linkedService{f, up}}}, err
 }
 
@@ -55,7 +59,7 @@ func (p *plant) newCache() ([]part, error) {
 	if p.site.Role == roleAgent {
 		cfg = policy.CacheConfig{Agent: p.site.Name, Place: policy.Place{Region: p.site.Region, Group: p.site.group}}
 	}
-	p.cache, err = policy.NewCache(cfg, p.bus, up, p.log)
+	p.cache, err = policy.NewCache(cfg, p.bus, p.held(up), p.log)
 	return []part{{cacheService, &linkedService{p.cache, up}}}, err
 }
 
@@ -94,6 +98,45 @@ type linkedService struct {
 func (s *linkedService) Run(ctx context.Context) error {
 	defer s.up.Close()
 	return s.service.Run(ctx)
+}
+
+// heldUp is a way to the tier above for who holds the lease on it. A process that
+// was stopped for a while neither asks nor believes an answer: it knows of an outbox
+// and a bucket as they were.
+type heldUp struct {
+	up    *bus.Sender
+	holds func() bool
+}
+
+// held is a way up that ends with the lease on it, where there is one.
+func (p *plant) held(up *bus.Sender) heldUp {
+	if p.uplink == nil {
+		return heldUp{up, func() bool { return true }}
+	}
+	return heldUp{up, func() bool { return p.uplink.Holds(0) }}
+}
+
+// errNotHeld is a link that is another's by now.
+var errNotHeld = fmt.Errorf("%w: another gateway of the region has the link to the tier above by now", bus.ErrLost)
+
+// Send sends a message to be stored; see bus.Sender.
+func (u heldUp) Send(ctx context.Context, subject string, data []byte, done func(error)) error {
+	if !u.holds() {
+		return errNotHeld
+	}
+	return u.up.Send(ctx, subject, data, done)
+}
+
+// Ask sends a question and waits for its answer.
+func (u heldUp) Ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
+	if !u.holds() {
+		return nil, errNotHeld
+	}
+	answer, err := u.up.Ask(ctx, subject, data)
+	if err == nil && !u.holds() {
+		return nil, errNotHeld
+	}
+	return answer, err
 }
 
 // place says where an agent of this process stands.

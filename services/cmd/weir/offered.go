@@ -24,6 +24,7 @@ func offered(p *schemas.Policy) error {
 		all.add("tenants", n, "with the classes they make more than %d pairs: name fewer of either", maxOwners)
 		return all.err()
 	}
+	all.detectors(p)
 	common := map[string]fixed{}
 	for _, s := range slices.Backward(scopesOf(p)) { // everybody first
 		for name, v := range fixedOf(s) {

@@ -39,7 +39,7 @@ Begin with
 		}
 	}
 	add("run", newUpCommand(), newAgentCommand(), newGatewayCommand(), newRunCommand(), newSimCommand(), newVerifyCommand())
-	add("look", newLedgerCommand(), newWindowsCommand(), newDevicesCommand(), newParkedCommand(), newVersionCommand())
+	add("look", newLedgerCommand(), newWindowsCommand(), newDevicesCommand(), newFindingsCommand(), newParkedCommand(), newDetectCommand(), newVersionCommand())
 	add("change", newPolicyCommand())
 	classErrors(root)
 	return root

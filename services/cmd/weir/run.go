@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weir/schemas"
 	"weir/services/internal/bus"
 	"weir/services/internal/datadir"
 	"weir/services/internal/run"
@@ -19,13 +18,15 @@ import (
 // runOptions are the flags of weir run.
 type runOptions struct {
 	nats, creds string
+	tls         bus.TLS // towards the server
 	http, mqtt  address
+	otlp        otlpOptions
 	shape       datadir.Shape
 	insecure    bool
 }
 
 func newRunCommand() *cobra.Command {
-	o := &runOptions{http: address{flag: "http"}, mqtt: address{flag: "mqtt"}}
+	o := &runOptions{http: address{flag: "http"}, mqtt: address{flag: "mqtt"}, otlp: newOTLPOptions()}
 	c := &cobra.Command{
 		Use:   "run SERVICE…",
 		Short: "Run single services on a NATS server that is there",
@@ -33,8 +34,8 @@ func newRunCommand() *cobra.Command {
 
 Each service may run once per server. Policy is put in force by the process that
 has the agents, so it runs together with ingest.`,
-		Example: `  weir run ingest policy --nats nats://10.0.0.5:4222 --creds operator.json
-  weir run aggregator gateway console --nats nats://10.0.0.5:4222 --creds operator.json`,
+		Example: `  weir run ingest policy --nats tls://10.0.0.5:4222 --creds service.json
+  weir run aggregator gateway console --nats tls://10.0.0.5:4222 --creds service.json`,
 		ValidArgs: allServices,
 		Args: func(_ *cobra.Command, args []string) error {
 			return exitWith(exitUsage, checkServices(args))
@@ -49,9 +50,13 @@ has the agents, so it runs together with ingest.`,
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.nats, "nats", "nats://127.0.0.1:4222", "server with JetStream")
-	f.StringVar(&o.creds, "creds", "", "operator credentials: the operator.json of a data folder")
+	f.StringVar(&o.creds, "creds", "", "credentials at the server: the service.json or operator.json of a data folder, or a NATS .creds file")
+	f.StringVar(&o.tls.CA, "tls-ca", "", "authority that the server must have its certificate from")
+	f.StringVar(&o.tls.Cert, "tls-cert", "", "certificate (PEM) to show to the server; needs --tls-key")
+	f.StringVar(&o.tls.Key, "tls-key", "", "its private key")
 	f.StringVar(&o.http.value, "http", "127.0.0.1:8080", "page, API and metrics of the console")
 	f.StringVar(&o.mqtt.value, "mqtt", "127.0.0.1:1883", "MQTT of ingest; empty: none")
+	o.otlp.addFlags(f)
 	f.IntVar(&o.shape.Agents, "agents", 1, "logical agents, the same for all services of a server")
 	f.IntVar(&o.shape.Regions, "regions", 1, "regions that the agents are spread over, likewise")
 	f.BoolVar(&o.insecure, "insecure", false, "accept anybody on addresses that other machines reach")
@@ -85,9 +90,9 @@ func inFlow(names []string) []string {
 }
 
 func (o *runOptions) check() error {
-	errs := []error{o.http.check(), o.mqtt.check()}
+	errs := []error{o.http.check(), o.mqtt.check(), o.otlp.grpc.check(), o.otlp.http.check(), o.otlp.check(), checkServer(o.nats, o.creds != "", o.tls.CA != "", o.insecure)}
 	if !o.insecure {
-		errs = append(errs, exposed("without users anybody is whoever they say: use 127.0.0.1, or", o.http, o.mqtt))
+		errs = append(errs, exposed("without users anybody is whoever they say: use 127.0.0.1, or", o.http, o.mqtt, o.otlp.grpc, o.otlp.http))
 	}
 	if o.shape.Agents < 1 || o.shape.Agents > maxAgents || o.shape.Regions < 1 || o.shape.Regions > maxRegions {
 		errs = append(errs, fmt.Errorf("--agents %d --regions %d: use 1 to %d and 1 to %d", o.shape.Agents, o.shape.Regions, maxAgents, maxRegions))
@@ -125,21 +130,21 @@ func (o *runOptions) plant(ctx context.Context, names []string, log *slog.Logger
 	if warning != "" {
 		log.Warn(warning)
 	}
-	p := &plant{log: log, shape: o.shape, mqtt: o.mqtt.value, most: most}
-	var who datadir.Operator
-	var err error
-	if o.creds != "" {
-		if who, err = datadir.ReadOperator(o.creds); err != nil {
-			return nil, exitWith(exitUsage, err)
-		}
+	p := &plant{log: log, shape: o.shape, mqtt: o.mqtt.value, otlp: o.otlp, most: most}
+	login, err := serverLogin(o.nats, o.creds, "weir-"+strings.Join(names, "-"), o.tls)
+	if err != nil {
+		return nil, exitWith(exitUsage, err)
 	}
+	login.Log = log
 	if slices.Contains(names, ingestService) {
-		if err := o.mqtt.free(ctx); err != nil {
-			return nil, exitWith(exitUsage, err)
+		for _, a := range append(o.otlp.addresses(), o.mqtt) {
+			if err := a.free(ctx); err != nil {
+				return nil, exitWith(exitUsage, err)
+			}
 		}
 	}
-	p.operator = who.Password
-	if p.bus, err = bus.Dial(ctx, o.nats, who.User, who.Password, schemas.DefaultPrefix); err != nil {
+	p.operator = login.Password
+	if p.bus, err = bus.DialWith(ctx, login); err != nil {
 		return nil, exitWith(exitUnreachable, err)
 	}
 	if !slices.Contains(names, consoleService) {

@@ -51,7 +51,7 @@ func TestRunOnAServer(t *testing.T) {
 	if err := os.WriteFile(creds, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := []string{"--nats", "nats://" + server.Addr(), "--creds", creds, "--mqtt", ""}
+	flags := []string{"--nats", "nats://" + server.Addr(), "--creds", creds, "--mqtt", "", "--otlp-grpc", "", "--otlp-http", ""}
 	edge := start(t, append([]string{"run", "policy", "ingest"}, flags...)...)
 	fold := start(t, append([]string{"run", "aggregator", "gateway"}, flags...)...)
 	telemetry := schemas.Telemetry("demo", "boiler-1", schemas.Metrics)

@@ -21,6 +21,7 @@ import (
 type serverOptions struct {
 	site
 	http, nats, mqtt, leaf address
+	otlp                   otlpOptions
 
 	data   string
 	policy string
@@ -32,14 +33,16 @@ type serverOptions struct {
 	quiet        bool
 	upstream     string // URL of the link to the tier above; empty: none
 	upstreamCA   string
-	creds        string // credentials at the tier above
+	creds        string // credentials at the tier above, or at the server that is joined
+	upCreds      string // credentials at the tier above
+	member       string // of a gateway: its name among those of its region
 	uplinkRate   byteRate
 	backfillPart int // percent of the uplink's bytes
 }
 
 // newServerOptions names the flags of the addresses.
 func newServerOptions(role string) serverOptions {
-	o := serverOptions{http: address{flag: "http"}, nats: address{flag: "nats"}, mqtt: address{flag: "mqtt"}, leaf: address{flag: "leaf"}}
+	o := serverOptions{http: address{flag: "http"}, nats: address{flag: "nats"}, mqtt: address{flag: "mqtt"}, leaf: address{flag: "leaf"}, otlp: newOTLPOptions()}
 	o.Role = role
 	return o
 }
@@ -60,14 +63,19 @@ func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 // addLinkFlags adds those of a command that may have a tier above.
 func (o *serverOptions) addLinkFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.upstream, "upstream", "", "link to the tier above, as nats-leaf://host:7422 or tls://host:7422; empty: it works alone")
-	f.StringVar(&o.creds, "creds", "", "credentials at the tier above: a JSON file with user and password, mode 0600")
+	f.StringVar(&o.upCreds, "upstream-creds", "", "credentials at the tier above: a JSON file with user and password, mode 0600")
+	f.StringVar(&o.creds, "creds", "", "the same; with a URL at --nats: credentials at that server")
 	f.StringVar(&o.upstreamCA, "upstream-ca", "", "authority that the tier above must have its certificate from")
 	f.Var(&o.uplinkRate, "uplink-rate", "bytes per second that the link may carry, as 128KB (default: no limit)")
 	f.IntVar(&o.backfillPart, "backfill", 50, "percent of them for what was made while the link was down")
 }
 
+// addresses are where it listens.
 func (o *serverOptions) addresses() []address {
-	return []address{o.http, o.nats, o.mqtt, o.leaf}
+	if o.joins() {
+		return []address{o.http}
+	}
+	return append([]address{o.http, o.nats, o.mqtt, o.leaf}, o.otlp.addresses()...)
 }
 
 // check says everything that is wrong with the flags.
@@ -84,12 +92,14 @@ func (o *serverOptions) check() error {
 	problem(o.http.value == "", "--http is empty: other commands ask there; 127.0.0.1:0 takes any free port")
 	problem(!slices.Contains([]string{string(bus.Fast), string(bus.Durable)}, o.durability), "--durability %q: use %s or %s", o.durability, bus.Fast, bus.Durable)
 	problem((o.tls.Cert == "") != (o.tls.Key == ""), "--tls-cert and --tls-key go together: name both")
-	problem(o.tls.CA != "" && o.tls.Cert == "", "--tls-ca checks clients of a TLS listener: name --tls-cert and --tls-key too")
-	problem(o.creds != "" && o.upstream == "", "--creds are for the tier above: name it with --upstream")
+	problem(o.tls.CA != "" && o.tls.Cert == "" && !o.joins(), "--tls-ca checks clients of a TLS listener: name --tls-cert and --tls-key too")
+	problem(o.creds != "" && o.upstream == "" && !o.joins(), "--creds are for the tier above: name it with --upstream")
+	problem(o.upCreds != "" && o.upstream == "", "--upstream-creds are for the tier above: name it with --upstream")
+	problem(o.upCreds != "" && o.creds != "" && !o.joins(), "--creds and --upstream-creds both name the credentials at the tier above: use one")
 	problem(o.upstream != "" && o.policy != "", "--policy: policy comes from the tier above: set it at the center")
 	problem(o.upstream != "" && o.Role == roleCenter, "--upstream: nothing is above the center")
 	problem(o.upstream != "" && (o.backfillPart < 1 || o.backfillPart > 100), "--backfill %d: use 1 to 100 percent", o.backfillPart)
-	return errors.Join(append(errs, o.checkOwner(), o.checkUpstream(), o.checkExposed())...)
+	return errors.Join(append(errs, o.checkOwner(), o.checkUpstream(), o.checkExposed(), o.checkJoin(), o.otlp.check())...)
 }
 
 // checkExposed refuses to let strangers in, or passwords be read, by accident.
@@ -101,7 +111,7 @@ func (o *serverOptions) checkExposed() error {
 		return exposed("without users anybody is whoever they say: use 127.0.0.1, name users with --users FILE, or", o.addresses()...)
 	case o.tls.Cert == "":
 		return errors.Join(exposed("the page and the API know no users: use 127.0.0.1, or", o.http),
-			exposed("passwords would travel in the clear: use 127.0.0.1, name a certificate with --tls-cert and --tls-key, or", o.nats, o.mqtt, o.leaf))
+			exposed("passwords would travel in the clear: use 127.0.0.1, name a certificate with --tls-cert and --tls-key, or", o.nats, o.mqtt, o.leaf, o.otlp.grpc, o.otlp.http))
 	}
 	return exposed("the page and the API know no users: use 127.0.0.1, or", o.http)
 }
@@ -157,21 +167,40 @@ func (o *serverOptions) server(f *datadir.Folder) (bus.Config, error) {
 		c.Domain = o.Name
 	}
 	if o.tls.Cert != "" {
-		c.TLS = &o.tls
+		tls := o.tls
+		c.TLS = &tls
+	}
+	if isGateway(o.Role) {
+		service, err := f.Service()
+		if err != nil {
+			return c, err
+		}
+		c.ServicePassword = service.Password
 	}
 	if o.upstream == "" {
 		return c, nil
 	}
-	c.Upstream = &bus.Upstream{URL: o.upstream, CA: o.upstreamCA}
-	if o.creds == "" {
-		return c, nil
+	up, err := o.link()
+	c.Upstream = &up
+	return c, err
+}
+
+// link is the link to the tier above.
+func (o *serverOptions) link() (bus.Upstream, error) {
+	up := bus.Upstream{URL: o.upstream, CA: o.upstreamCA}
+	file := o.upCreds
+	if file == "" && !o.joins() {
+		file = o.creds
 	}
-	who, err := datadir.ReadOperator(o.creds)
+	if file == "" {
+		return up, nil
+	}
+	who, err := datadir.ReadOperator(file)
 	if err != nil {
-		return c, fmt.Errorf("--creds: %w", err)
+		return up, fmt.Errorf("credentials at the tier above: %w", err)
 	}
-	c.Upstream.User, c.Upstream.Password = who.User, who.Password
-	return c, nil
+	up.User, up.Password = who.User, who.Password
+	return up, nil
 }
 
 // exposed refuses the first address that other machines reach, and says why and

@@ -12,11 +12,14 @@ import (
 	"weir/schemas"
 	"weir/services/aggregator"
 	"weir/services/console"
+	"weir/services/detector"
 	"weir/services/forwarder"
 	"weir/services/gateway"
 	"weir/services/ingest"
 	"weir/services/internal/bus"
+	"weir/services/internal/certs"
 	"weir/services/internal/datadir"
+	"weir/services/internal/lease"
 	"weir/services/internal/run"
 	"weir/services/internal/users"
 	"weir/services/policy"
@@ -36,10 +39,11 @@ const (
 	hubService       = "policy hub" // tells the tier below what policy wants
 	forwarderService = "forwarder"  // brings the outbox to the tier above
 	cacheService     = "policy cache"
+	uplinkService    = "uplink" // forwarder and policy cache of a region, at one of its gateways at a time
 )
 
 // allServices lists them in the order of the flow.
-var allServices = []string{ingestService, policyService, aggregatorService, gatewayService, consoleService}
+var allServices = []string{ingestService, policyService, aggregatorService, detectorService, gatewayService, exporterService, notifyService, consoleService}
 
 // plant is what the services of one process share.
 type plant struct {
@@ -48,20 +52,29 @@ type plant struct {
 	site     site
 	shape    datadir.Shape
 	mqtt     string // where ingest listens for MQTT; empty: nowhere
+	otlp     otlpOptions
 	operator string // password of operators
 	http     net.Listener
 	healthy  func() error // of the server, where it is ours; else nil
 	most     int          // MQTT connections that the machine allows
 
-	tls    bus.TLS
-	fresh  bool                        // its data folder is new
-	people *users.Users                // nil: anybody may come
-	sender func() (*bus.Sender, error) // a way to the tier above; nil: there is none
-	budget forwarder.Budget            // of the link to it
+	durability string // class of the server, where it is ours; else empty
 
-	ingest *ingest.Service // once it is made: policy applies documents to it
-	hub    *policy.Hub     // once it is made: gateways tell what it has
-	cache  *policy.Cache   // once it is made: the forwarder tells it what is above
+	tls     bus.TLS
+	secrets string                      // folder of the files that policy names
+	fresh   bool                        // its data folder is new
+	people  *users.Users                // nil: anybody may come
+	sender  func() (*bus.Sender, error) // a way to the tier above; nil: there is none
+	budget  forwarder.Budget            // of the link to it
+	share   *gateway.Leases             // with the other gateways of the region; nil: it is shared with nobody
+
+	ingest  *ingest.Service  // once it is made: policy applies documents to it
+	hub     *policy.Hub      // once it is made: gateways tell what it has
+	cache   *policy.Cache    // once it is made: the forwarder tells it what is above
+	uplink  *lease.Keeper    // of a region, once it is made: which of its gateways has the link to the tier above
+	gateway *gateway.Service // of a single tier, once it is made: it knows who owns what
+
+	detector *detector.Service // once it is made: what it has not folded stays in the outbox
 }
 
 // part is a service with a name.
@@ -75,8 +88,8 @@ type part struct {
 func (p *plant) start(g *run.Group, names []string) error {
 	makers := map[string]func() ([]part, error){
 		ingestService: p.newIngest, policyService: p.newPolicy, aggregatorService: p.newAggregator,
-		gatewayService: p.newGateways, consoleService: p.newConsole,
-		hubService: p.newHub, forwarderService: p.newForwarder, cacheService: p.newCache,
+		gatewayService: p.newGateways, consoleService: p.newConsole, detectorService: p.newDetector, notifyService: p.newNotifiers, exporterService: p.newExporters,
+		hubService: p.newHub, forwarderService: p.newForwarder, cacheService: p.newCache, uplinkService: p.newUplink,
 	}
 	var parts []part
 	for _, name := range names {
@@ -138,11 +151,13 @@ func (p *plant) newIngest() ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := ingest.New(ingest.Config{
+	c := ingest.Config{
 		TLS:    secure,
 		Agents: p.agentNames(), MQTT: p.mqtt, MaxConnections: p.most, Prompt: prompt(p.shape.Agents),
-		JournalShare: p.site.sizes().Journal / int64(p.shape.Agents),
-	}, ingest.Deps{
+		JournalShare: capOf(p.streams(), schemas.StreamJournal) / int64(p.shape.Agents),
+	}
+	p.otlp.configure(&c)
+	s, err := ingest.New(c, ingest.Deps{
 		Log: j, Telemetry: telemetry{p.bus}, Park: p.bus.Publish, Used: j.used, Logger: log,
 		Users: p.authenticator(), Commands: p.desk(log),
 	})
@@ -155,7 +170,16 @@ func (p *plant) mqttTLS() (*tls.Config, error) {
 	if p.tls.Cert == "" {
 		return nil, nil
 	}
-	return ingest.ServerTLS(p.tls.Cert, p.tls.Key, p.tls.CA)
+	c, err := ingest.ServerTLS(p.tls.Cert, p.tls.Key, p.tls.CA)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := certs.Read(p.tls.Cert, p.tls.Key, p.log)
+	if err != nil {
+		return nil, err
+	}
+	pair.Serve(c)
+	return c, nil
 }
 
 // prompt is how long a frame waits for more while somebody waits for its answer:
@@ -174,21 +198,38 @@ func (p *plant) newPolicy() ([]part, error) {
 }
 
 func (p *plant) newAggregator() ([]part, error) {
-	s, err := aggregator.New(aggregator.Config{Agents: p.agents(), Compile: compileViews}, p.bus, p.log)
-	return []part{{aggregatorService, s}}, err
+	c := aggregator.Config{Agents: p.agents(), Compile: compileViews}
+	if !p.site.linked || p.site.Role != roleAgent {
+		s, err := aggregator.New(c, p.bus, p.log)
+		return []part{{aggregatorService, s}}, err
+	}
+	up, err := p.sender()
+	if err != nil {
+		return nil, err
+	}
+	c.Up = up
+	s, err := aggregator.New(c, p.bus, p.log)
+	return []part{{aggregatorService, &linkedService{s, up}}}, err
 }
 
 // newGateways makes those of the site's tiers, in the order of the flow.
 func (p *plant) newGateways() ([]part, error) {
 	if p.site.Role != "" {
-		s, err := gateway.New(gateway.InboxConfig(p.inbox()), p.bus, p.log)
+		c := gateway.InboxConfig(p.inbox())
+		c.Leases = p.share
+		s, err := gateway.New(c, p.bus, p.log)
+		p.gateway = s
 		return []part{{gatewayService, s}}, err
 	}
-	region, err := gateway.New(gateway.RegionConfig(func(agent string) string { return p.place(agent).Region }), p.bus, p.log)
+	r := gateway.RegionConfig(func(agent string) string { return p.place(agent).Region })
+	r.Needed = p.needed(schemas.TierAgent)
+	region, err := gateway.New(r, p.bus, p.log)
 	if err != nil {
 		return nil, err
 	}
-	center, err := gateway.New(gateway.CenterConfig(), p.bus, p.log)
+	c := gateway.CenterConfig()
+	c.Needed = p.needed(schemas.TierRegion)
+	center, err := gateway.New(c, p.bus, p.log)
 	return []part{{"region gateway", region}, {"center gateway", center}}, err
 }
 
@@ -219,5 +260,12 @@ func (p *plant) checks() []console.Check {
 	if p.healthy == nil {
 		return nil
 	}
-	return []console.Check{{Name: "server", Ready: func(context.Context) error { return p.healthy() }}}
+	all := []console.Check{{Name: "server", Ready: func(context.Context) error { return p.healthy() }}}
+	if p.durability != "" { // it always holds: that it is there shows which class is on
+		all = append(all, console.Check{Name: "durability " + p.durability, Ready: func(context.Context) error { return nil }})
+	}
+	if p.gateway != nil {
+		all = append(all, p.checkShare())
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +14,7 @@ import (
 const textProgress = 5 * time.Second
 
 func newSimCommand() *cobra.Command {
-	o, f, quiet := simulator.DefaultOptions(), &format{}, false
+	o, f, quiet, meet := simulator.DefaultOptions(), &format{}, false, ""
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Play devices and keep the truth about them",
@@ -30,6 +31,10 @@ Ctrl-C ends the schedule and drains. The last line is a summary.`,
 			if err := f.check(); err != nil {
 				return err
 			}
+			var err error
+			if o.Meet, err = parseMeet(meet); err != nil {
+				return exitWith(exitUsage, err)
+			}
 			s := newScreen(cmd.ErrOrStderr())
 			summary, err := simulator.Run(cmd.Context(), o, showProgress(s, quiet))
 			s.leave()
@@ -43,6 +48,7 @@ Ctrl-C ends the schedule and drains. The last line is a summary.`,
 		},
 	}
 	addSimFlags(cmd, &o)
+	cmd.Flags().StringVar(&meet, "meet", "", "with --speed: when event time meets the wall clock, RFC 3339 (default: at the end of --for)")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
 	f.addFlag(cmd, asTable, asJSON)
 	return cmd
@@ -65,6 +71,7 @@ func addSimFlags(cmd *cobra.Command, o *simulator.Options) {
 	f.Float64Var(&o.Faults.Duplicate, "duplicate", 0, "percent of messages sent twice")
 	f.Float64Var(&o.Faults.Future, "future", 0, "percent of messages stamped an hour ahead")
 	f.Float64Var(&o.Faults.Malformed, "malformed", 0, "percent of messages that are no reading")
+	f.BoolVar(&o.Trouble, "trouble", false, "every fifth device is silent, stuck or sends abnormal values now and then")
 	f.DurationVar(&o.For, "for", o.For, "how long devices observe; 0: until Ctrl-C")
 	f.DurationVar(&o.Drain, "drain", o.Drain, "how long to wait then for acknowledgements")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "what values, times and faults are functions of")
@@ -72,7 +79,19 @@ func addSimFlags(cmd *cobra.Command, o *simulator.Options) {
 	f.DurationVar(&o.Lateness, "lateness", o.Lateness, "lateness that the product's policy allows")
 	f.DurationVar(&o.Size, "size", o.Size, "size of the product's windows")
 	f.DurationVar(&o.Connect, "connect", o.Connect, "how long devices may take to connect before the schedule starts without them")
+	f.IntVar(&o.Speed, "speed", 1, "how many times faster event time runs: a day of windows in 24 minutes is 60")
 	f.StringVar(&o.Run, "run", "", "tag in device names (default: a random one)")
+}
+
+// parseMeet reads a time; empty is none.
+func parseMeet(text string) (t time.Time, err error) {
+	if text == "" {
+		return t, nil
+	}
+	if t, err = time.Parse(time.RFC3339Nano, text); err != nil {
+		err = fmt.Errorf("--meet %q: use RFC 3339, as 2026-11-22T05:00:00Z", text)
+	}
+	return t, err
 }
 
 // showProgress writes a line a second on a terminal, one every five elsewhere.

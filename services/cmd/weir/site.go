@@ -19,6 +19,7 @@ type site struct {
 	group         string        // of an agent, for policy; empty: none
 	linked        bool          // there is a tier above, and a link to it
 	shape         datadir.Shape // as the flags want it; 0: as the data folder says
+	fit           fit           // of the streams to the disk
 }
 
 // above is the region that the site's entries go to.
@@ -50,21 +51,29 @@ func (s site) tiers() []schemas.Tier {
 func (s site) services() []string {
 	names := map[string][]string{
 		"":         allServices,
-		roleAgent:  {ingestService, policyService, aggregatorService},
-		roleRegion: {hubService, gatewayService},
-		roleCenter: {hubService, gatewayService},
+		roleAgent:  {ingestService, policyService, aggregatorService, detectorService, notifyService},
+		roleRegion: {hubService, gatewayService, exporterService, notifyService},
+		roleCenter: {hubService, gatewayService, exporterService, notifyService},
 	}[s.Role]
 	if s.Role == "" {
 		return names
 	}
-	if s.linked {
+	switch {
+	case s.linked && s.Role == roleAgent:
 		names = append(names, cacheService, forwarderService)
+	case s.linked:
+		names = append(names, uplinkService)
 	}
 	return append(names, consoleService)
 }
 
-// streamsOf are the streams of the site's server.
+// streamsOf are the streams of the site's server, as large as its disk allows.
 func (s site) streamsOf(shape datadir.Shape) []schemas.Stream {
+	return s.fit.streams(s.declared(shape))
+}
+
+// declared are the streams of the site's server.
+func (s site) declared(shape datadir.Shape) []schemas.Stream {
 	switch s.Role {
 	case roleAgent:
 		return schemas.Edge(s.sizes())

@@ -59,6 +59,7 @@ func (o *upOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.http.value, "http", "127.0.0.1:8080", "page, API and metrics")
 	f.StringVar(&o.nats.value, "nats", "127.0.0.1:4222", "NATS for devices and operators; empty: none")
 	f.StringVar(&o.mqtt.value, "mqtt", "127.0.0.1:1883", "MQTT for devices; empty: none")
+	o.otlp.addFlags(f)
 	f.IntVar(&o.agents, "agents", 1, "logical agents, fixed at the first start of a data folder")
 	f.IntVar(&o.regions, "regions", 1, "regions that the agents are spread over, fixed likewise")
 	f.IntVar(&o.devices, "devices", 20, "demo devices; 0: none")

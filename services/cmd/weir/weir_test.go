@@ -96,7 +96,7 @@ func weir(t *testing.T, args ...string) (code int, out, messages string) {
 }
 
 // anyPort are flags for listeners that collide with nothing.
-var anyPort = []string{"--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"}
+var anyPort = []string{"--http", "127.0.0.1:0", "--nats", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"}
 
 // up starts weir up on a folder and waits until devices are accepted.
 func up(t *testing.T, dir string, args ...string) (*process, datadir.Instance) {
@@ -316,7 +316,7 @@ func TestTerminationIsAnEnd(t *testing.T) {
 
 func TestHelpShowsHowToBegin(t *testing.T) {
 	code, out, _ := weir(t)
-	if code != exitOK || !strings.Contains(out, "weir up") || strings.Count(out, "\n") > 40 {
+	if code != exitOK || !strings.Contains(out, "weir up") || strings.Count(out, "\n") > 45 {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }

@@ -176,8 +176,13 @@ func TestMiddle(t *testing.T) {
 		i    int
 		want float64
 	}{
-		{ends{-inf, inf}, 0, -5}, {ends{-inf, inf}, 1, -2.5}, {ends{-inf, inf}, 2, 4}, {ends{-inf, inf}, 3, 8},
-		{ends{-9, 10}, 0, -7}, {ends{2, 32}, 2, 4}, {ends{2, 32}, 3, 16},
+		{ends{-inf, inf}, 0, -5},
+		{ends{-inf, inf}, 1, -2.5},
+		{ends{-inf, inf}, 2, 4},
+		{ends{-inf, inf}, 3, 8},
+		{ends{-9, 10}, 0, -7},
+		{ends{2, 32}, 2, 4},
+		{ends{2, 32}, 3, 16},
 	} {
 		if got := c.e.middle(bounds, c.i); math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("bucket %d of %v within %v: %v, want %v", c.i, bounds, c.e, got, c.want)
@@ -230,8 +235,11 @@ func TestSpans(t *testing.T) {
 	want := schemas.Reading{
 		EventTime: now, IngestTime: now, Request: schemas.Request{Hash: 7}, Trace: schemas.TraceID{Trace: [16]byte{1}, Span: [8]byte{2}},
 		Attrs: []schemas.Attr{
-			{Key: "route", Value: "/"}, {Key: "service.name", Value: "shop"}, {Key: "span.kind", Value: "SPAN_KIND_SERVER"},
-			{Key: "span.name", Value: "GET /"}, {Key: "status.code", Value: "STATUS_CODE_ERROR"},
+			{Key: "route", Value: "/"},
+			{Key: "service.name", Value: "shop"},
+			{Key: "span.kind", Value: "SPAN_KIND_SERVER"},
+			{Key: "span.name", Value: "GET /"},
+			{Key: "status.code", Value: "STATUS_CODE_ERROR"},
 		},
 		Values: []schemas.Value{{Metric: schemas.SpanMetric, Value: 0.25}},
 	}
