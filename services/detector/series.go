@@ -132,8 +132,14 @@ func (s *series) judge(f *Fold, st *stream, v *sample, interval int64, counter b
 		}
 		return
 	}
+	if why := st.detector.Explain(nil); len(why) > 0 && why[0].Feature == gapFeature {
+		return // a pause, not a value: silence is a fact
+	}
 	s.dev.raise(f.now, s.metric, schemas.Anomaly, v.from, hold, verdict.Alert, func(y *symptom) { y.take(s, st, v, verdict) })
 }
+
+// gapFeature is what detectors call the time since the value before.
+const gapFeature = "gap"
 
 // hold is how long nothing must be wrong before it is over.
 func (s *series) hold() int64 { return max(quiet, 3*s.usual) }

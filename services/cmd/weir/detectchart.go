@@ -142,6 +142,9 @@ func (c *chart) curves(on canvas, x, y, z func(float64) float64) {
 			before := c.columns[i-1]
 			on.line(x(float64(before.end)), y(before.last), here, y(k.first), inkValue)
 		}
+		if k.end > k.begin {
+			on.line(here, y(k.first), x(float64(k.end)), y(k.last), inkValue)
+		}
 		if k.high > k.low {
 			on.line(here, y(k.low), here, y(k.high), inkValue)
 		}
