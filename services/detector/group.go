@@ -197,8 +197,11 @@ func (s *shared) note(d *device, y *symptom) {
 // attrs are those that they do, by name.
 func (s *shared) attrs(agent string, kind schemas.FindingKind) []schemas.Attr {
 	all := []schemas.Attr{
-		{Key: "agent", Value: agent}, {Key: "class", Value: s.class.one()}, {Key: "detector", Value: s.detector.one()},
-		{Key: "kind", Value: kind.String()}, {Key: "metric", Value: s.metric.one()},
+		{Key: "agent", Value: agent},
+		{Key: "class", Value: s.class.one()},
+		{Key: "detector", Value: s.detector.one()},
+		{Key: "kind", Value: kind.String()},
+		{Key: "metric", Value: s.metric.one()},
 	}
 	return slices.DeleteFunc(all, func(a schemas.Attr) bool { return a.Value == "" })
 }
