@@ -48,7 +48,7 @@ type Commit struct {
 	Continues []Continuation // epochs before this one, each followed by the one it continued; at most MaxContinued
 	Estate    bool           // Windows are those of the entry Continues[0].Next() of that epoch: what was open in it when it ended
 	Past      []Past         // with the end of an estate: the totals of the epochs before this one
-	Shed      []Total        // of a folded entry: records that it stands for and no window holds, because the outbox was full
+	Shed      []ShedRecords  // of a folded entry: what it stands for and no window holds, because the outbox was full
 
 	Windows []Window // for the tier above
 	Local   []Window // for readers of this tier
@@ -67,6 +67,14 @@ type Continuation struct {
 	From, N uint64
 	State   uint64 // the next epoch began with a state that includes the entries through it
 	Estate  uint64 // so many of the first entries of the next epoch hold what was open
+}
+
+// ShedRecords are records of a view that were in windows which nobody will get.
+type ShedRecords struct {
+	View   string
+	Tenant string
+	Signal Signal
+	N      uint64
 }
 
 // Past is a total of an epoch that has ended, as of the state that the next one began

@@ -19,7 +19,7 @@ import (
 //	           resumed, [] or [revision, from, document],             from here on: not in version 1
 //	           findings, bytes of findings,
 //	           n − first number, [epoch, from, n, state, estate, …], estate, rows of five
-//	           [tenant, signal, stage, outcome, reason, n, …],        shed; rows of six
+//	           [view, tenant, signal, n, …],                          shed; rows of four
 //	           [of, tenant, signal, stage, outcome, reason, n, …] ]   past; rows of seven
 //	bytes    tables:  strings × (uvarint length, bytes)
 //	                  views × (uvarint name, uvarint dims, dims × uvarint string)
@@ -187,7 +187,13 @@ func (e *CommitEncoder) extension(c *Commit, findings int) {
 		w.uint(k.Estate)
 	}
 	w.bool(c.Estate)
-	e.totals(c.Shed)
+	w.array(4 * len(c.Shed))
+	for i := range c.Shed {
+		w.str(c.Shed[i].View)
+		w.str(c.Shed[i].Tenant)
+		w.str(string(c.Shed[i].Signal))
+		w.uint(c.Shed[i].N)
+	}
 	w.array(7 * len(c.Past))
 	for i := range c.Past {
 		w.uint(uint64(c.Past[i].Of))

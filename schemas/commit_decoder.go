@@ -114,7 +114,7 @@ func (d *CommitDecoder) decodeHead(n *commitCounts, version int) (*Commit, error
 			c.Since = c.N - folded
 			r.fail(c.checkSpan(folded))
 		}
-		c.Continues, c.Estate, c.Shed = readContinued(r), r.bool(), readTotals(r)
+		c.Continues, c.Estate, c.Shed = readContinued(r), r.bool(), readShed(r)
 		c.Past = readPast(r, len(c.Continues))
 	}
 	if r.err == nil {
@@ -196,6 +196,15 @@ func readTotal(r *headReader) Total {
 		Tenant: r.name(), Signal: Signal(r.name()), Stage: Stage(r.name()),
 		Outcome: Outcome(r.name()), Reason: Reason(r.name()), N: r.uint(),
 	}
+}
+
+func readShed(r *headReader) (rows []ShedRecords) {
+	n := r.rows(4)
+	rows = slices.Grow(rows, n)
+	for ; n > 0 && r.err == nil; n-- {
+		rows = append(rows, ShedRecords{View: r.name(), Tenant: r.name(), Signal: Signal(r.name()), N: r.uint()})
+	}
+	return rows
 }
 
 func readPast(r *headReader, epochs int) (rows []Past) {

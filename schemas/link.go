@@ -78,4 +78,6 @@ type LinkStatus struct {
 	Oldest   int64   `json:"oldest"`      // when the oldest of these was stored, Unix ns; 0: none
 	ETA      float64 `json:"eta_seconds"` // until the backfill is brought at the present rate; -1: unknown
 	Sent     uint64  `json:"sent_bytes"`  // since the start, after packing
+	Folded   uint64  `json:"folded"`      // entries that went into others since the start, because the outbox was nearly full
+	Shed     uint64  `json:"shed"`        // records, likewise
 }

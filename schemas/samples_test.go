@@ -72,7 +72,7 @@ func sampleCommit() *Commit {
 		Resumed: true, Config: &Config{Revision: 3, From: t0 + 60e9, Document: []byte(`{"idle":"2s"}`)}, Findings: []Finding{sampleFinding()},
 
 		Since: 6, Continues: []Continuation{{Epoch{0: 0xe1}, 3, 9, 8, 2}, {Epoch{0: 0xe2}, 5, 4, 4, 0}},
-		Shed: []Total{{"acme", Metrics, StageOutbox, Shed, OutboxFull, 12}},
+		Shed: []ShedRecords{{"device", "acme", Metrics, 12}},
 		Past: []Past{{1, Total{"acme", Metrics, StageAggregator, Counted, "", 30}}},
 	}
 }
@@ -256,7 +256,7 @@ func windows(c *Commit) *rapid.Generator[Window] {
 func drawOrigin(t *rapid.T, c *Commit) {
 	if c.End && c.RunFirst < c.N && rapid.Bool().Draw(t, "folded") {
 		c.Since = c.RunFirst
-		c.Shed = []Total{{names().Draw(t, "tenant"), Metrics, StageOutbox, Shed, OutboxFull, rapid.Uint64().Draw(t, "shed")}}
+		c.Shed = []ShedRecords{{names().Draw(t, "view"), names().Draw(t, "tenant"), Logs, rapid.Uint64().Draw(t, "shed")}}
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "continues") {
 		var k Continuation

@@ -27,6 +27,8 @@ type Kind string
 const (
 	KindCommit  Kind = "commit"  // what aggregators and gateways write
 	KindFinding Kind = "finding" // what detectors write: commits of findings
+	KindFolded  Kind = "folded"  // entries that a forwarder has put in the place of several, because the outbox was full
+	KindMark    Kind = "mark"    // where in the outbox a forwarder's link came and went; it stays
 )
 
 // Telemetry is where a device publishes.

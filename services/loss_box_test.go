@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type box struct {
 	mu      sync.Mutex
 	streams map[string]*stored
+	cap     int64         // of the outbox, bytes; 0: none
 	changed chan struct{} // closed and replaced at each change
 }
 
@@ -47,6 +49,7 @@ func (b *box) copied() *box {
 	c := newBox()
 	for name, s := range b.streams {
 		c.streams[name] = &stored{s.last, slices.Clone(s.messages)}
+		c.cap = b.cap
 	}
 	return c
 }
@@ -97,13 +100,45 @@ func (l life) Append(_ context.Context, subject string, data []byte, after uint6
 	if all := l.all(subject); len(all) > 0 && all[len(all)-1].Seq != after || len(all) == 0 && after != 0 {
 		return 0, bus.ErrWrongLast
 	}
+	return l.Store(l.ctx, subject, data)
+}
+
+func (l life) Store(_ context.Context, subject string, data []byte) (seq uint64, err error) {
+	if l.ctx.Err() != nil {
+		return 0, l.ctx.Err()
+	}
 	l.change(func() {
-		s := l.streams[streamOf(subject)]
+		name := streamOf(subject)
+		s := l.streams[name]
+		if name == schemas.StreamAgentOutbox && l.cap > 0 && s.bytes()+int64(len(data)) > l.cap {
+			err = bus.ErrFull
+			return
+		}
 		s.last++
 		seq = s.last
 		s.messages = append(s.messages, bus.Message{Subject: subject, Seq: seq, Data: slices.Clone(data)})
 	})
-	return seq, nil
+	return seq, err
+}
+
+func (l life) Delete(_ context.Context, stream string, seq uint64) error {
+	l.change(func() {
+		s := l.streams[stream]
+		s.messages = slices.DeleteFunc(s.messages, func(m bus.Message) bool { return m.Seq == seq })
+	})
+	return l.ctx.Err()
+}
+
+// Answer lets nobody ask.
+func (l life) Answer(context.Context, string, *slog.Logger, func(context.Context, []byte) (any, error)) (func(), error) {
+	return func() {}, nil
+}
+
+func (s *stored) bytes() (n int64) {
+	for _, m := range s.messages {
+		n += int64(len(m.Data))
+	}
+	return n
 }
 
 func (l life) Last(_ context.Context, subject string) (uint64, []byte, error) {
@@ -137,7 +172,10 @@ func (l life) Usage(_ context.Context, stream, _ string) (u bus.Usage, err error
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.streams[stream]
-	u.LastSeq, u.FirstSeq = s.last, s.last+1
+	u.LastSeq, u.FirstSeq, u.Messages, u.Bytes, u.MaxBytes = s.last, s.last+1, uint64(len(s.messages)), s.bytes(), max(l.cap, 1<<40)
+	if stream == schemas.StreamAgentOutbox && l.cap > 0 {
+		u.MaxBytes = l.cap
+	}
 	if len(s.messages) > 0 {
 		u.FirstSeq = s.messages[0].Seq
 	}

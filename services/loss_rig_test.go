@@ -8,13 +8,13 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing/synctest"
 	"time"
 
 	"weir/pkg/window"
 	"weir/schemas"
 	"weir/services/aggregator"
 	"weir/services/gateway"
+	"weir/services/internal/bus"
 	"weir/services/internal/fold"
 )
 
@@ -22,6 +22,7 @@ const (
 	second  = int64(time.Second)
 	agent   = "a001"
 	devices = 3
+	began   = 1_760_000_000 * second
 	size    = 4 * second // of a window: with one reading a second each is a digit of the window's sum
 )
 
@@ -46,8 +47,10 @@ type world struct {
 	log  strings.Builder
 	stop context.CancelFunc // of the agent's process; nil: it is down
 	done chan error
-	way  life
-	link bool // whether the tiers reach each other
+	way  store
+	open func(context.Context) store // what a process finds of its folder
+	wait func()                      // until the process has done what there is to do
+	link bool                        // whether the tiers reach each other
 
 	devs    [devices]sender
 	frames  journaled
@@ -55,8 +58,29 @@ type world struct {
 	seq     uint64 // of the region's inbox
 	n       uint64 // of its outbox
 	emitted map[string]schemas.Window
+	runner  *fold.Runner
 	stage   *fold.Stage
-	failed  error
+
+	byService bool // a forwarder brings entries up
+	failed    error
+}
+
+// store is a process's way to its folder.
+type store interface {
+	fold.Log
+	fold.Reader
+}
+
+// all are the messages of a subject.
+func (w *world) all(subject string) (out []bus.Message) {
+	err := w.way.Read(context.Background(), streamOf(subject), 1, true, func(m bus.Message) error {
+		out = append(out, m)
+		return nil
+	}, subject)
+	if err != nil {
+		panic(err)
+	}
+	return out
 }
 
 // sender is a device that numbers its readings and sends them until they are
@@ -76,16 +100,19 @@ type journaled struct {
 }
 
 func newWorld() *world {
-	return &world{
-		now: 1_760_000_000 * second, box: newBox(), link: true, emitted: map[string]schemas.Window{},
+	w := &world{
+		now: began, box: newBox(), link: true, emitted: map[string]schemas.Window{},
 		region: gateway.NewInboxFold(fmt.Sprintf("r01/%d", schemas.Partition(agent)), schemas.TierRegion, nil),
 	}
+	w.open = func(ctx context.Context) store { return life{w.box, ctx} }
+	w.wait = pass
+	return w
 }
 
 // start starts the agent's process.
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.stop, w.done, w.way = cancel, make(chan error, 1), life{w.box, ctx}
+	w.stop, w.done, w.way = cancel, make(chan error, 1), w.open(ctx)
 	way := w.way
 	w.resume()
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
@@ -97,8 +124,9 @@ func (w *world) start() {
 		},
 		Above: w.above,
 	}, way, log)
+	w.runner = r
 	go func() { w.done <- r.Run(ctx, agent) }()
-	synctest.Wait()
+	w.wait()
 }
 
 // above is what the agent asks its region at the start.
@@ -114,7 +142,7 @@ func (w *world) above(_ context.Context, producer string, e schemas.Epoch) (fold
 // resume finds out where the journal ends, as ingest does.
 func (w *world) resume() {
 	w.frames = journaled{agentTime: w.now, wall: w.now}
-	seq, data, err := w.way.Last(w.way.ctx, schemas.Journal(agent))
+	seq, data, err := w.way.Last(context.Background(), schemas.Journal(agent))
 	if err != nil {
 		return
 	}
@@ -151,9 +179,8 @@ func (w *world) step(deaf bool) {
 	if w.stop != nil {
 		w.frame(deaf)
 	}
-	time.Sleep(time.Second)
-	synctest.Wait()
-	w.forward(0)
+	w.wait()
+	w.forward()
 }
 
 // value is one digit, to the base of 64, of the sum of a device's window: how often
@@ -186,24 +213,23 @@ func (w *world) frame(deaf bool) {
 	if !j.begun {
 		f.Config = &schemas.Config{Revision: 1, Document: []byte("{}")}
 	}
-	seq, err := w.way.Append(w.way.ctx, schemas.Journal(agent), j.enc.Append(nil, f), j.last)
+	seq, err := w.way.Append(context.Background(), schemas.Journal(agent), j.enc.Append(nil, f), j.last)
 	if err != nil {
 		panic(err)
 	}
 	j.n, j.arrived, j.last, j.begun = f.N, j.arrived+f.Arrived(), seq, true
 }
 
-// forward brings what the region lacks, the newest first, but the given number of
-// entries, and lets go what it has.
-func (w *world) forward(hold int) {
-	if !w.link || w.stop == nil {
+// forward brings what the region lacks, the newest first, and lets go what it has.
+func (w *world) forward() {
+	if !w.link || w.stop == nil || w.byService {
 		return
 	}
-	all := w.box.all(agentBox)
+	all := w.all(agentBox)
 	applied := map[uint64]bool{}
 	anchor := uint64(0)
 	var d schemas.CommitDecoder
-	for i, m := range slices.Backward(all) {
+	for _, m := range slices.Backward(all) {
 		c, err := d.Decode(m.Data, 0)
 		if err != nil {
 			panic(err)
@@ -215,9 +241,6 @@ func (w *world) forward(hold int) {
 			applied[m.Seq] = true
 			continue
 		}
-		if len(all)-1-i < hold {
-			continue
-		}
 		w.apply(m.Data)
 		applied[m.Seq] = w.has(c)
 	}
@@ -227,9 +250,15 @@ func (w *world) forward(hold int) {
 			below = min(below, m.Seq)
 		}
 	}
-	_ = w.way.Purge(w.way.ctx, agentBox, below)
+	w.purge(agentBox, below)
 	if s := w.stage; s != nil {
-		_ = w.way.Purge(w.way.ctx, schemas.Journal(agent), s.SafeBefore())
+		w.purge(schemas.Journal(agent), min(s.SafeBefore(), w.frames.last))
+	}
+}
+
+func (w *world) purge(subject string, below uint64) {
+	if below > 1 {
+		_ = w.way.Purge(context.Background(), subject, below) // or the next time
 	}
 }
 
@@ -313,8 +342,7 @@ func (w *world) settle() {
 	for range 8 { // nobody sends any more
 		w.now += 2 * second
 		w.frame(false)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		w.forward(0)
+		w.wait()
+		w.forward()
 	}
 }

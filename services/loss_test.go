@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -61,6 +62,12 @@ func scene(t *testing.T, name string, loss loss, play func(w *world)) {
 			}
 		})
 	})
+}
+
+// pass, in a bubble, lets a second pass, and what was due be done.
+func pass() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 func (w *world) steps(n int) {
@@ -186,6 +193,9 @@ func (h history) play() string {
 			loss = max(loss, some)
 		}
 		w.act(a, &old)
+		if a.what == "cut outbox" && len(w.box.all(agentBox)) == 0 {
+			loss = max(loss, some) // it was all of it
+		}
 		if loss == some && len(w.box.all(schemas.State(agent))) == 0 {
 			loss = memory // before the first checkpoint the journal is all there is
 		}

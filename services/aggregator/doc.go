@@ -9,6 +9,10 @@
 // is repeated is counted once. A frame number that is missing is declared with
 // the number of records that it held.
 //
+// Where the region knows more of an agent than the agent's stores do, or a store is
+// lost, results go on in a new epoch: nothing counts twice, and what is missing is
+// declared (renew.go).
+//
 // Limits: repeats are found within one agent. Memory grows with devices, series
 // and open windows, never with time.
 //

@@ -23,6 +23,8 @@ type backlog struct {
 	within    int64 // ns until the tier above expects the next report, as it said last
 	damage    damage
 	drain     drain
+	unsent    uint64 // what is stored after this sequence was never sent; anySent: there is no such sequence
+	marked    uint64 // sequence of the message that says so in the outbox; 0: there is none
 }
 
 // damage is what of the outbox cannot be sent.
@@ -32,7 +34,7 @@ type damage struct {
 }
 
 func newBacklog(producer string, ours func(string) bool) *backlog {
-	return &backlog{producer: producer, ours: ours, bySubject: map[string]*source{}}
+	return &backlog{producer: producer, ours: ours, bySubject: map[string]*source{}, unsent: anySent}
 }
 
 // source is the source of a subject, made on first sight.
@@ -44,7 +46,15 @@ func (b *backlog) source(subject string) (*source, error) {
 	if !ok || !b.ours(producer) {
 		return nil, fmt.Errorf("subject %q is not of this producer's outbox", subject)
 	}
-	s := &source{order: &b.order, subject: subject, producer: producer, alert: kind != schemas.KindCommit}
+	s := &source{
+		order: &b.order, subject: subject, producer: producer, credit: new(credit),
+		alert: kind != schemas.KindCommit && kind != schemas.KindFolded, folded: kind == schemas.KindFolded,
+	}
+	for _, o := range b.sources {
+		if o.producer == producer && !o.alert && !s.alert {
+			s.sibling, o.sibling, s.credit = o, s, o.credit
+		}
+	}
 	b.bySubject[subject] = s
 	b.sources = append(b.sources, s)
 	return s, nil
@@ -59,7 +69,12 @@ func (b *backlog) note(m bus.Message, head *schemas.Commit, err error) (*source,
 		b.damaged(m.Subject, m.Seq, err)
 		return nil, nil
 	}
-	return s, s.note(m, head)
+	e := s.note(m, head)
+	if s.folded {
+		s.replaces(m.Seq, head)
+		_, e = s.find(m.Seq)
+	}
+	return s, e
 }
 
 func (b *backlog) damaged(subject string, seq uint64, err error) {
@@ -187,7 +202,13 @@ type question struct {
 func (b *backlog) questions() (out []question) {
 	for _, s := range b.sources {
 		for _, sp := range s.spaces {
+			if s.folded && s.sibling != nil && s.sibling.has(sp.epoch) {
+				continue // it is in that one's report
+			}
 			d := s.debt()
+			if s.sibling != nil {
+				d.add(s.sibling.debt())
+			}
 			out = append(out, question{s, sp, b.order.passed, schemas.LinkReport{
 				Producer: s.producer, Epoch: sp.epoch.String(), Newest: sp.newest,
 				Entries: d.entries, Bytes: d.bytes, Backfill: d.backfill, Oldest: d.oldest,
@@ -222,8 +243,14 @@ func (b *backlog) granted(q question, g *schemas.LinkGrant, now int64) (o outcom
 		return o, fmt.Errorf("%w: applied %v is in no order", errGrant, g.Applied)
 	}
 	q.source.credit.grant(now, g.Credit, g.Within)
-	o.ahead = q.space.ahead(g.Applied)
+	if !q.source.folded {
+		o.ahead = q.space.ahead(g.Applied)
+	}
 	brought, again := q.space.grant(g.Applied, q.passed, now)
+	if f := q.source.sibling; f != nil && f.has(q.space.epoch) {
+		b, a := f.space(q.space.epoch).grant(g.Applied, q.passed, now)
+		brought, again = brought+b, again+a
+	}
 	b.drain.observe(now, brought)
 	o.again = again
 	return o, nil

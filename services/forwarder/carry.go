@@ -45,6 +45,7 @@ const (
 	askWithin   = 5 * second  // for one answer while the link is up
 	soonAgain   = second / 10 // after a link that was of use
 	lateAgain   = 10 * second // after several that were not
+	markWithin  = 5 * second
 )
 
 // Limits of carry.
@@ -108,8 +109,11 @@ func (s *Service) probe(ctx context.Context) bool {
 func (s *Service) use(parent context.Context) (useful bool, err error) {
 	ctx, fail := context.WithCancelCause(parent)
 	defer fail(nil)
+	if err := s.unmark(ctx); err != nil {
+		return false, err
+	}
 	began, c := s.now(), s.begin(fail)
-	defer s.end()
+	defer s.end(context.WithoutCancel(parent))
 	if err := s.askAll(ctx); err != nil {
 		s.log.Debug("link is down again", "err", err)
 		return false, nil
@@ -141,10 +145,13 @@ func (s *Service) begin(fail context.CancelCauseFunc) *cycle {
 	return c
 }
 
-func (s *Service) end() {
+func (s *Service) end(ctx context.Context) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.cycle = nil
+	s.mu.Unlock()
+	ctx, cancel := within(ctx, markWithin)
+	defer cancel()
+	s.mark(ctx)
 }
 
 // report reports while the link is up, and says when it is not.

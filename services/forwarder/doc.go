@@ -21,6 +21,10 @@
 //     commits are alerts: they go before all others, and need no credit.
 //   - An entry that the tier above has stored and lost is sent again when something
 //     that was sent later turns out to be applied.
+//   - While the link is down and an agent's outbox is nearly full, the oldest entries
+//     that were never sent become one that stands for all of them, in wider windows;
+//     when that gives no more room, the oldest are shed and counted (room.go). A mark
+//     in the outbox remembers over restarts since when nothing was sent.
 //   - A message that cannot be decoded is counted, told and passed by: above, its
 //     number is a debt. One of a newer version stops the service.
 //
@@ -37,7 +41,7 @@
 //	  fetch   one for alerts, one for backfill: reads what waits again, and queues it; ends with the cycle
 //	  pump    strips, packs and sends what is queued, in the order of the lanes; ends with the cycle
 //	  report  reports, and takes the answers; ends with the cycle
-//	purge   removes what is applied, every few seconds; ends with ctx
+//	purge   removes what is applied and makes room, every few seconds; ends with ctx
 //
 // A link is lost when a message comes to no good end, other than for want of room,
 // or when nothing has come down for ten seconds. While nobody owns the partition

@@ -128,6 +128,15 @@ func (o *outbox) Purge(_ context.Context, subject string, below uint64) error {
 	return nil
 }
 
+func (o *outbox) Store(_ context.Context, subject string, data []byte) (uint64, error) {
+	return o.put(subject, bytes.Clone(data)), nil
+}
+
+func (o *outbox) Delete(_ context.Context, _ string, seq uint64) error {
+	o.remove(func(m bus.Message) bool { return m.Seq == seq })
+	return nil
+}
+
 func (o *outbox) remove(gone func(bus.Message) bool) {
 	o.change(func() { o.messages = slices.DeleteFunc(o.messages, gone) })
 }

@@ -181,7 +181,13 @@ func (r *rig) told() (out []schemas.LinkReport) {
 
 // kept is how many messages the outbox holds.
 func (r *rig) kept() (n int) {
-	r.out.change(func() { n = len(r.out.messages) })
+	r.out.mu.Lock()
+	defer r.out.mu.Unlock()
+	for _, m := range r.out.messages {
+		if _, kind, _ := schemas.SourceOf(m.Subject); kind != schemas.KindMark {
+			n++
+		}
+	}
 	return n
 }
 

@@ -21,6 +21,8 @@ type Outbox interface {
 	Get(ctx context.Context, stream string, seq uint64) (bus.Message, error)
 	Usage(ctx context.Context, stream, subjects string) (bus.Usage, error)
 	Purge(ctx context.Context, subject string, below uint64) error
+	Store(ctx context.Context, subject string, data []byte) (uint64, error)
+	Delete(ctx context.Context, stream string, seq uint64) error
 	Answer(ctx context.Context, subject string, log *slog.Logger, answer func(ctx context.Context, question []byte) (any, error)) (stop func(), err error)
 }
 
@@ -57,6 +59,12 @@ type Service struct {
 	cycle  *cycle // of the link that is up; nil: there is none
 	sent   uint64 // bytes
 	policy *uint64
+
+	folding sync.Mutex // held while entries are folded, and while a link begins
+	enc     schemas.CommitEncoder
+	buf     []byte
+	folded  uint64 // entries, since the start
+	shed    uint64 // records, likewise
 }
 
 // New makes the service; Run starts it.
@@ -102,6 +110,7 @@ func (s *Service) Status() Status {
 	st := schemas.LinkStatus{
 		Tier: s.cfg.Tier, Upstream: s.cfg.Upstream, Up: s.link.up(now), Since: s.link.changed(now),
 		Entries: d.entries, Bytes: d.bytes, Backfill: d.backfill, Oldest: d.oldest, ETA: s.core.drain.eta(d.backfill), Sent: s.sent,
+		Folded: s.folded, Shed: s.shed,
 	}
 	if !st.Up && d.backfill > 0 {
 		st.ETA = -1

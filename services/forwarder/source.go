@@ -13,6 +13,8 @@ type source struct {
 	subject  string
 	producer string
 	alert    bool // of another kind than commits: it goes first
+	folded   bool // entries that stand for several of its sibling's
+	sibling  *source
 
 	order  *order   // of the link
 	seq    uint64   // of the newest message noted
@@ -22,7 +24,7 @@ type source struct {
 	run    anchor   // of the newest entry
 	whole  anchor   // of the newest entry that ends its run; seq 0: there is none
 	purged uint64   // everything below is removed
-	credit credit
+	credit *credit  // shared with its sibling
 }
 
 // anchor is the run of entries that makes one commit.
@@ -67,6 +69,21 @@ func (s *source) space(e schemas.Epoch) *space {
 	sp := &space{epoch: e, order: s.order}
 	s.spaces = append(s.spaces, sp)
 	return sp
+}
+
+// has reports whether entries of an epoch have been noted.
+func (s *source) has(e schemas.Epoch) bool {
+	return slices.ContainsFunc(s.spaces, func(sp *space) bool { return sp.epoch == e })
+}
+
+// replaces forgets the entries that a folded one stands for: it was stored before they
+// were removed.
+func (s *source) replaces(seq uint64, c *schemas.Commit) {
+	for _, o := range [...]*source{s, s.sibling} {
+		if o != nil && o.has(c.Epoch) {
+			o.space(c.Epoch).remove(func(e *entry) bool { return e.n >= c.First() && e.n <= c.N && e.seq < seq })
+		}
+	}
 }
 
 // find is an owed entry and its space, or nil.
@@ -129,6 +146,9 @@ func (s *source) removable(limit uint64) uint64 {
 		return 0
 	}
 	below := min(s.whole.seq, limit)
+	if s.folded {
+		below = min(s.seq+1, limit) // it is nobody's anchor
+	}
 	for _, sp := range s.spaces {
 		if len(sp.owed) > 0 {
 			below = min(below, sp.owed[0].seq)

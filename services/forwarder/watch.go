@@ -18,6 +18,9 @@ func (s *Service) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.core.unsent = u.LastSeq // unless a mark says more
+	s.mu.Unlock()
 	behind := u.Messages > 0
 	caughtUp := func() {
 		behind = false
@@ -38,6 +41,10 @@ func (s *Service) watch(ctx context.Context) error {
 // note takes one message. A newer version of the format is not damage: to pass
 // its entries by would lose them.
 func (s *Service) note(m bus.Message) error {
+	if _, kind, _ := schemas.SourceOf(m.Subject); kind == schemas.KindMark {
+		s.noteMark(m.Seq)
+		return nil
+	}
 	head, err := s.heads.Decode(m.Data, 0)
 	if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) {
 		return fmt.Errorf("message %d of %s on %s: %w", m.Seq, s.cfg.Stream, m.Subject, err)
@@ -52,6 +59,15 @@ func (s *Service) note(m bus.Message) error {
 		s.logDamage()
 	}
 	return nil
+}
+
+// noteMark takes what an earlier process, or this one, has left.
+func (s *Service) noteMark(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cycle == nil {
+		s.core.unsent, s.core.marked = seq, seq
+	}
 }
 
 // offer queues what is new to be sent at once. Where the link is too slow for it,
@@ -85,6 +101,9 @@ func (s *Service) purge(ctx context.Context) {
 	for sleep(ctx, purgeEvery, nil) {
 		if err := s.purgeOnce(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("outbox not purged", "err", err)
+		}
+		if err := s.makeRoom(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("no room is made in the outbox", "err", err)
 		}
 	}
 }

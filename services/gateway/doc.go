@@ -27,6 +27,12 @@
 // (publish.go). A window that has been passed by is not remembered, so what
 // comes later is a line of its own, an amendment that holds only what was added.
 //
+// A producer whose stores may be older than what it has sent goes on in a new epoch.
+// What is known here of the old one tells what a lost copy has brought: that is left
+// out of what comes of the new one, and what never comes is declared (succession.go).
+// An entry may stand for several, which an outbox at its cap had to fold: its numbers
+// are applied as one, and what it says was shed is explained.
+//
 // Time at a gateway is the agent time in its producers' commits; it needs no
 // clock and no ticks of its own. A producer that stays more than the hold time
 // (2 min) behind the newest no longer holds windows back; it is named, and what

@@ -147,6 +147,7 @@ func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) 
 func (f *Fold) enter(p *producer, s *space, st *stretch, c *schemas.Commit) (whole bool) {
 	p.succeed(s, c)
 	p.remember(c)
+	s.lack(c.Shed)
 	r := f.runOf(s, c.RunFirst)
 	for i := range c.Windows {
 		if c.Estate {

@@ -167,7 +167,7 @@ func (s *succession) append(b []byte) []byte {
 		b = binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, t.n), t.key)
 		b = binary.AppendVarint(b, t.end)
 	}
-	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.refused, s.inherited} {
+	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {
 		b = binary.AppendUvarint(b, uint64(len(m)))
 		for _, k := range sortedKeys(m) {
 			b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
@@ -189,7 +189,7 @@ func (s *succession) read(r *fold.StateReader) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		s.recent = append(s.recent, touch{r.Uint(), r.Fixed(), r.Int()})
 	}
-	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.refused, s.inherited} {
+	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {
 		for k := r.Len(); k > 0 && r.Err == nil; k-- {
 			name := r.String()
 			m[name] = r.Uint()

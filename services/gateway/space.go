@@ -161,7 +161,14 @@ func newSpace() *space {
 // or one broken commit too many: it stays a debt, and its producer brings it again.
 func (s *space) refuses(c *schemas.Commit) bool {
 	_, apart := s.beside(c.N)
-	return apart && len(s.stretches) > maxHoles || s.runs[c.RunFirst] == nil && len(s.runs) > maxHoles
+	return s.splits(c) || apart && len(s.stretches) > maxHoles || s.runs[c.RunFirst] == nil && len(s.runs) > maxHoles
+}
+
+// splits reports whether an entry stands for numbers of which some are applied and
+// others are not: neither can be told apart in it.
+func (s *space) splits(c *schemas.Commit) bool {
+	i := sort.Search(len(s.stretches), func(i int) bool { return s.stretches[i].to >= c.First() })
+	return i < len(s.stretches) && s.stretches[i].from <= c.N && (s.stretches[i].from > c.First() || s.stretches[i].to < c.N)
 }
 
 // beside is the stretch that holds or touches an entry, or else the place of one

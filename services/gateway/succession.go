@@ -47,6 +47,7 @@ type succession struct {
 
 	records map[string]uint64 // in the windows of the device view applied, by owner
 	doubt   map[string]uint64 // records of the same view that are left out, by owner
+	shed    map[string]uint64 // records that were shed before they came, by owner
 	refused map[string]uint64 // records in the latest revision of each part that is left out
 
 	inherited map[string]uint64 // records that the estate has added, by view
@@ -55,7 +56,7 @@ type succession struct {
 func newSuccession() succession {
 	return succession{
 		evictedEnd: never, latestEnd: never,
-		records: map[string]uint64{}, doubt: map[string]uint64{}, refused: map[string]uint64{}, inherited: map[string]uint64{},
+		records: map[string]uint64{}, doubt: map[string]uint64{}, shed: map[string]uint64{}, refused: map[string]uint64{}, inherited: map[string]uint64{},
 	}
 }
 
@@ -187,6 +188,19 @@ func (s *space) refuse(w *schemas.Window, key string) {
 	}
 }
 
+// lack notes what a folded entry says was shed: it counts as come, so that the rest can
+// be judged.
+func (s *space) lack(rows []schemas.ShedRecords) {
+	for _, r := range rows {
+		if _, late := schemas.CutLate(r.View); !late {
+			s.counted[r.View] += r.N
+		}
+		if r.View == schemas.DeviceView {
+			s.shed[owner(r.Tenant, r.Signal)] += r.N
+		}
+	}
+}
+
 // inherit applies what was open in the epoch before: its last revisions, but where a
 // lost copy has put out more of the window.
 func (f *Fold) inherit(p *producer, s *space, n uint64, w *schemas.Window) {
@@ -311,7 +325,7 @@ func (s *space) account() []schemas.Total {
 	switch {
 	case s.over && s.will != nil && (s.newest == nil || s.newest.n <= s.state):
 		addTotals(sum, s.will)
-	case s.newest != nil && !s.over && len(s.doubt) == 0:
+	case s.newest != nil && !s.over && len(s.doubt)+len(s.shed) == 0:
 		return s.newest.totals
 	case s.newest != nil:
 		addTotals(sum, s.newest.totals)
@@ -319,6 +333,10 @@ func (s *space) account() []schemas.Total {
 	for who, n := range s.doubt {
 		t := counted(who)
 		move(sum, t, schemas.Total{Tenant: t.Tenant, Signal: t.Signal, Stage: schemas.StageGateway, Outcome: schemas.Shed, Reason: schemas.InDoubt}, n)
+	}
+	for who, n := range s.shed {
+		t := counted(who)
+		move(sum, t, schemas.Total{Tenant: t.Tenant, Signal: t.Signal, Stage: schemas.StageOutbox, Outcome: schemas.Shed, Reason: schemas.OutboxFull}, n)
 	}
 	if s.over {
 		s.concludeTotals(sum)

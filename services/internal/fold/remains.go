@@ -113,9 +113,24 @@ func (s *Stage) firstHeld(ctx context.Context) (*schemas.Commit, error) {
 		if c.Epoch == s.pos.epoch {
 			s.held = c.First()
 		}
-		return c, nil
+		return c, s.findFolded(ctx)
 	}
 	return nil, nil
+}
+
+// findFolded finds the first entry of each epoch that has been folded: a forwarder has
+// put one in the place of several, on a subject of their own.
+func (s *Stage) findFolded(ctx context.Context) (err error) {
+	if s.foldedFirst == nil {
+		return nil
+	}
+	if s.folded, err = s.foldedFirst(ctx); err != nil {
+		return err
+	}
+	if n := s.folded[s.pos.epoch]; n > 0 && s.held > 0 {
+		s.held = min(s.held, n)
+	}
+	return nil
 }
 
 // onlyFrom notes that of this epoch and those before it only what the outbox holds may
@@ -134,6 +149,12 @@ func (s *Stage) onlyFrom(c *schemas.Commit) {
 		case k.Epoch == c.Epoch:
 			k.From, before = min(max(k.From, c.First()), k.N+1), true
 		}
+		if n := s.folded[k.Epoch]; n > 0 {
+			k.From = min(k.From, n)
+		}
+	}
+	if n := s.folded[s.pos.epoch]; n > 0 {
+		s.end.from = min(s.end.from, n)
 	}
 }
 
@@ -216,9 +237,39 @@ func (s *Stage) plan(ctx context.Context, r *remains) (*ending, error) {
 		return s.planWithoutState(ctx, r)
 	case s.gone > 0:
 		s.slog.Error("the outbox is lost: entries through the checkpoint that the tier above lacks are lost with it, and a new epoch begins", "n", s.gone)
-		return &ending{n: s.out.durable, input: r.input.LastSeq, from: s.gone + 1}, nil
+		return s.planWithoutOutbox(ctx, r)
 	}
 	return s.confirm(ctx)
+}
+
+// planWithoutOutbox makes the entries behind the checkpoint again before the epoch
+// ends, where the input is sure to be what they were made from.
+func (s *Stage) planWithoutOutbox(ctx context.Context, r *remains) (*ending, error) {
+	e := &ending{n: s.out.durable, input: r.input.LastSeq, from: s.gone + 1}
+	if s.above == nil {
+		return e, nil
+	}
+	a, ok := s.ask(ctx, aboveWithin)
+	s.unheard = !ok
+	sure := ok && !a.Ended
+	for _, k := range a.Known {
+		switch {
+		case k.Epoch != s.pos.epoch.String():
+			if !s.continued(k.Epoch) {
+				e.before = append(e.before, unknown(k))
+			}
+		case k.Applied > s.gone:
+			held, err := s.inputHolds(ctx, k.InLast, k.InHash)
+			if err != nil {
+				return nil, err
+			}
+			sure = sure && held && k.N == k.Applied
+		}
+	}
+	if !sure {
+		e.input = 0
+	}
+	return e, nil
 }
 
 // planAhead goes on from a state that includes entries which the outbox has lost.

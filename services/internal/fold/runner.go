@@ -104,6 +104,7 @@ func (r *Runner) read(ctx context.Context, producers []string) error {
 func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	s := r.cfg.Make(producer)
 	s.input, s.output, s.committed, s.above = r.cfg.Input, r.cfg.Output, r.cfg.Committed, r.cfg.Above
+	s.foldedFirst = func(ctx context.Context) (map[schemas.Epoch]uint64, error) { return r.foldedFirst(ctx, producer) }
 	if err := s.Open(ctx); err != nil {
 		return nil, err
 	}
@@ -115,6 +116,24 @@ func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	r.stages[producer] = s
 	r.order = append(r.order, s)
 	return s, nil
+}
+
+// foldedFirst is the first number of each epoch among the entries of an agent that have
+// been folded.
+func (r *Runner) foldedFirst(ctx context.Context, producer string) (map[schemas.Epoch]uint64, error) {
+	first := map[schemas.Epoch]uint64{}
+	var d schemas.CommitDecoder
+	err := r.in.Read(ctx, r.cfg.Output, 1, true, func(m bus.Message) error {
+		c, err := d.Decode(m.Data, 0)
+		if err != nil {
+			return fmt.Errorf("folded entry of %s at %d: %w", producer, m.Seq, err)
+		}
+		if n := first[c.Epoch]; n == 0 || c.First() < n {
+			first[c.Epoch] = c.First()
+		}
+		return nil
+	}, schemas.AgentOutbox(producer, schemas.KindFolded))
+	return first, err
 }
 
 // existing tells stages which commits are there already and will be made again.

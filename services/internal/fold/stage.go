@@ -38,16 +38,20 @@ type Stage struct {
 	// newer than what is here. Set by the runner.
 	above func(ctx context.Context, producer string, e schemas.Epoch) (Above, error)
 
+	// foldedFirst reads folded. Set by the runner.
+	foldedFirst func(context.Context) (map[schemas.Epoch]uint64, error)
+
 	pos      position
 	newest   []byte // the message pos.inLast, if one was applied since the start
 	restored uint64 // hash of the message pos.inLast, else
 	start    uint64 // input sequence that the restored state includes
 	inputEnd uint64 // newest sequence of the input when the stage opened
 	end      *ending
-	held     uint64 // first entry of the epoch in the outbox when the stage opened; 0: none of it is known to be the first
-	gone     uint64 // entries of the epoch through it are not in the outbox: it was lost
-	unheard  bool   // the tier above has not said which epochs it knows
-	asked    bool   // the tier above was
+	folded   map[schemas.Epoch]uint64 // first entry of each epoch that has been folded
+	held     uint64                   // first entry of the epoch in the outbox when the stage opened; 0: none of it is known to be the first
+	gone     uint64                   // entries of the epoch through it are not in the outbox: it was lost
+	unheard  bool                     // the tier above has not said which epochs it knows
+	asked    bool                     // the tier above was
 	out      outbox
 
 	state    stateLog

@@ -51,6 +51,7 @@ func (s *Sum) Add(w *schemas.Window) {
 	s.certify(w)
 	s.Timing = min(s.Timing, w.Timing)
 	s.ConfigRev = max(s.ConfigRev, w.ConfigRev)
+	s.Widened = max(s.Widened, w.Widened)
 }
 
 func (s *Sum) addEnds(w *schemas.Window) {

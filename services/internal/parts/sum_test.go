@@ -47,9 +47,10 @@ func sumOf(windows ...schemas.Window) *Sum {
 }
 
 func drawPoints(t *rapid.T, name string) []schemas.Point {
-	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) schemas.Point {
+	identity := func(p schemas.Point) uint64 { return p.ID } // no two records have the same
+	return rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) schemas.Point {
 		return schemas.Point{Time: rapid.Int64Range(0, 9).Draw(t, "time"), Value: float64(rapid.IntRange(-50, 50).Draw(t, "value")), ID: rapid.Uint64().Draw(t, "id")}
-	}), 1, 30).Draw(t, name)
+	}), 1, 30, identity).Draw(t, name)
 }
 
 // TestAnyPartitionIsTheWhole: records dealt to parts in any way, and the parts
