@@ -3,6 +3,7 @@ package bus
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sys/unix"
@@ -43,16 +44,29 @@ const streamChanges = "$JS.EVENT.ADVISORY.STREAM.*.>"
 // by way of this process. Consumers need nothing: ours are in memory.
 func (e *Embedded) syncChanges() error {
 	_, err := e.nc.Subscribe(streamChanges, func(m *nats.Msg) {
-		e.syncing.Lock()
-		defer e.syncing.Unlock()
-		if e.closed {
-			return
-		}
-		if err := e.syncMetadata(); err != nil {
-			e.cfg.Log.Warn("a changed stream may be gone after a power cut", "change", m.Subject, "err", err)
+		e.syncChange(m.Subject)
+		if more, _, err := m.Sub.Pending(); err == nil && more <= 1 { // this one is among them
+			time.Sleep(changeWritten)
+			e.syncChange(m.Subject)
 		}
 	})
 	return err
+}
+
+// changeWritten is when a change is in the stream's files at the latest: the server
+// tells of it first, and writes two files.
+const changeWritten = 500 * time.Millisecond
+
+// syncChange makes what has changed durable.
+func (e *Embedded) syncChange(what string) {
+	e.syncing.Lock()
+	defer e.syncing.Unlock()
+	if e.closed {
+		return
+	}
+	if err := e.syncMetadata(); err != nil {
+		e.cfg.Log.Warn("a changed stream may be gone after a power cut", "change", what, "err", err)
+	}
 }
 
 // stopSyncing returns when nothing is being synced, and nothing will be.
