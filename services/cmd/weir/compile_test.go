@@ -137,6 +137,7 @@ func TestCheckPolicyNamesTheField(t *testing.T) {
 	for document, field := range map[string]string{
 		`{"views":[{"name":"device","size":"0s"}]}`: "views",
 		`{"limits":{"depth":-1}}`:                   "limits.depth",
+
 		`{"views":[{"name":"x","group_by":["metric"],"uplink":"none","publish":true}]}`:                                       `views["x"].publish`,
 		`{"tenants":{"t":{"views":[{"name":"fleet","uplink":"region"}]}}}`:                                                    `tenants.t.views["fleet"].uplink: region`,
 		`{"classes":{"c":{"views":[{"name":"device","publish":true}]}}}`:                                                      `classes.c.views["device"].publish: true`,
