@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/lab/harness"
+	"weir/lab/page"
 	"weir/schemas"
 )
 
@@ -107,12 +108,15 @@ func commandLine(args []string) string {
 	return line
 }
 
+// block is where the tables stand in a page.
+var block = page.Block{Begins: "<!-- bench: written by make bench -->\n", Ends: "<!-- /bench -->\n"}
+
 // publish prints the report, and writes it into a page where that is asked for.
 func publish(r report, o options, out io.Writer) error {
 	text := r.markdown()
 	if o.write != "" {
-		if err := rewritePage(o.write, text); err != nil {
-			return err
+		if err := block.Rewrite(o.write, text); err != nil {
+			return fmt.Errorf("-write: %w", err)
 		}
 	}
 	if o.json {

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"weir/lab/page"
 )
 
 // columns of the table. What a row does not have is left empty.
@@ -21,7 +22,7 @@ func (r report) markdown() string {
 	text := fmt.Sprintf("`%s`, %s\n%s\n", r.Command, r.Began.Format("2006-01-02 15:04 UTC"), r.Machine)
 	for _, t := range r.tables() {
 		if len(t) > 1 {
-			text += "\n" + layOut(t)
+			text += "\n" + page.Table(t)
 		}
 	}
 	if notes := r.notes(); len(notes) > 0 {
@@ -141,40 +142,6 @@ func (r report) notes() (notes []string) {
 		notes = append(notes, c.notes()...)
 	}
 	return notes
-}
-
-// layOut aligns a Markdown table: text to the left, figures to the right.
-func layOut(rows [][]string) string {
-	width := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(cell), 3)
-		}
-	}
-	var b strings.Builder
-	for n, row := range rows {
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				b.WriteString("| " + cell + pad)
-			} else {
-				b.WriteString(" | " + pad + cell)
-			}
-		}
-		b.WriteString(" |\n")
-		if n == 0 {
-			b.WriteString(rule(width))
-		}
-	}
-	return b.String()
-}
-
-func rule(width []int) string {
-	s := "|" + strings.Repeat("-", width[0]+2)
-	for _, w := range width[1:] {
-		s += "|" + strings.Repeat("-", w+1) + ":"
-	}
-	return s + "|\n"
 }
 
 // both are a figure of the regions and one of the center; empty: nothing came

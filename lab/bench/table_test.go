@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/lab/bench/backlog"
+	"weir/lab/page"
 )
 
 // halves are two pairs of runs, which differ by one half.
@@ -27,7 +28,7 @@ func TestTable(t *testing.T) {
 		Stages: []stage{{Name: "encode", Unit: "record", NS: 40, Allocs: 0.1, Bytes: 6.5}},
 		Runs:   []result{{shape: shape{Name: "10,000 devices", Batch: 1}, Pairs: pairs, Ratio: median(pairs, pair.ratio)}},
 	}
-	want := "`go run ./lab/bench`, 2026-01-02 03:04 UTC\n2 cores, Fast CPU, Linux 6, go1, load average 0.00 at the start\n\n" + layOut([][]string{
+	want := "`go run ./lab/bench`, 2026-01-02 03:04 UTC\n2 cores, Fast CPU, Linux 6, go1, load average 0.00 at the start\n\n" + page.Table([][]string{
 		columns,
 		{"encode, per record", "25,000,000", "40.0", "", "", "0.10", "6.50", "", "", "", "", ""},
 		{"10,000 devices, per record", "50,000", "18,000", "12,000", "1.50 (1.25–1.75)", "", "65.0", "50 · 25,000", "10 · 1,000", "800", "", "0, verified"},
@@ -83,14 +84,6 @@ func TestMissingAndNotes(t *testing.T) {
 	}
 }
 
-func TestLayOut(t *testing.T) {
-	got := layOut([][]string{{"what", "µs"}, {"a", "1,000"}})
-	want := "| what |    µs |\n|------|------:|\n| a    | 1,000 |\n"
-	if got != want {
-		t.Errorf("got\n%swanted\n%s", got, want)
-	}
-}
-
 func TestFigures(t *testing.T) {
 	f := func(v float64, wantCount, wantSignificant string) {
 		t.Helper()
@@ -120,17 +113,4 @@ func TestMedian(t *testing.T) {
 	f(3, 3)
 	f(2, 3, 1)
 	f(3, 9, 3, 1)
-}
-
-func TestReplaceBlock(t *testing.T) {
-	page := "before\n" + blockBegins + "old\n" + blockEnds + "after\n"
-	got, err := replaceBlock(page, "new\n")
-	if want := strings.Replace(page, "old", "new", 1); err != nil || got != want {
-		t.Errorf("got %q, %v, wanted %q", got, err, want)
-	}
-	for _, broken := range []string{"", blockBegins, blockEnds, blockEnds + blockBegins} {
-		if _, err := replaceBlock(broken, "new\n"); err == nil {
-			t.Errorf("the page %q gave no error", broken)
-		}
-	}
 }

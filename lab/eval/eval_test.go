@@ -28,7 +28,7 @@ func TestRunOnAFolder(t *testing.T) {
 		rows.WriteString(strings.Join([]string{itoa(1_700_000_000 + 60*i), itoa(value), itoa(label)}, ",") + "\n")
 	}
 	write(t, filepath.Join(dir, "series.csv"), rows.String())
-	write(t, page, "# Before\n"+blockBegins+"old\n"+blockEnds+"after\n")
+	write(t, page, "# Before\n"+block.Begins+"old\n"+block.Ends+"after\n")
 
 	var out strings.Builder
 	o := options{data: dir, kinds: "range,null," + detect.Default, seed: 1, write: page, notice: io.Discard}
@@ -39,7 +39,7 @@ func TestRunOnAFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "# Before\n" + blockBegins + out.String() + blockEnds + "after\n"; string(text) != want {
+	if want := "# Before\n" + block.Begins + out.String() + block.Ends + "after\n"; string(text) != want {
 		t.Errorf("the page is\n%s", text)
 	}
 	for _, want := range []string{"on 1 series with 1 windows", "1 of 1", "0 of 1", "(9 runs)", "0 runs differ"} {
@@ -74,12 +74,6 @@ func TestFlagsThatCannotBe(t *testing.T) {
 		if err := run(c.o, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.o, err)
 		}
-	}
-}
-
-func TestReplaceBlock(t *testing.T) {
-	if _, err := replaceBlock("no marks", "x"); err == nil {
-		t.Error("a page without a block was rewritten")
 	}
 }
 

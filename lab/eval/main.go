@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/lab/eval/corpus"
+	"weir/lab/page"
 	"weir/pkg/detect"
 )
 
@@ -62,6 +63,9 @@ func parseFlags() options {
 	return o
 }
 
+// block is where the report stands in a page.
+var block = page.Block{Begins: "<!-- eval: written by make eval -->\n", Ends: "<!-- /eval -->\n"}
+
 // run measures and prints. What is wrong, not just bad, is in the error, behind the report.
 func run(o options, out io.Writer) error {
 	stages, err := chooseStages(o)
@@ -96,8 +100,8 @@ func run(o options, out io.Writer) error {
 	text := r.markdown()
 	fmt.Fprint(out, text)
 	if o.write != "" {
-		if err := rewritePage(o.write, text); err != nil {
-			return err
+		if err := block.Rewrite(o.write, text); err != nil {
+			return fmt.Errorf("-write: %w", err)
 		}
 	}
 	if len(r.Wrong) > 0 {

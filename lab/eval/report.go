@@ -9,6 +9,7 @@ import (
 	"weir/lab/eval/corpus"
 	"weir/lab/eval/nab"
 	"weir/lab/eval/synth"
+	"weir/lab/page"
 	"weir/pkg/detect"
 )
 
@@ -68,7 +69,7 @@ func (r report) ranking() string {
 		windows += len(s.Windows)
 	}
 	return fmt.Sprintf("### All detectors\n\nNAB's score, standard / low FP / low FN, on %d series with %d windows (%s).\n\n", len(r.Series), windows, r.Folder) +
-		layOut(rows) + rankingNotes
+		page.Table(rows) + rankingNotes
 }
 
 const rankingNotes = `
@@ -179,7 +180,7 @@ func (r report) findings() string {
 			rate(float64(e.False) / all.Days), percent(float64(e.Found) / float64(e.Found+e.False)), span(medianOf(e.Delays)), figure(s.mean(func(f fileResult) float64 { return f.Score }), 3), figure(s.mean(func(f fileResult) float64 { return f.Alert }), 3),
 		})
 	}
-	return "### The same series, by findings\n\nAs shipped, after NAB's probation: a finding opens where the flag goes up, and is false outside all windows. Precision is windows found of these and false findings. VUS-PR, of the unsmoothed score and of the alert, knows no threshold: the mean over series with windows.\n\n" + layOut(rows)
+	return "### The same series, by findings\n\nAs shipped, after NAB's probation: a finding opens where the flag goes up, and is false outside all windows. Precision is windows found of these and false findings. VUS-PR, of the unsmoothed score and of the alert, knows no threshold: the mean over series with windows.\n\n" + page.Table(rows)
 }
 
 // mean is over the series of which there is something.
@@ -212,7 +213,7 @@ func (r report) categories() string {
 		}
 		rows = append(rows, row)
 	}
-	return "### By category\n\nStandard score as shipped, windows hit and false findings (not rows).\n\n" + layOut(rows)
+	return "### By category\n\nStandard score as shipped, windows hit and false findings (not rows).\n\n" + page.Table(rows)
 }
 
 func (s standing) category(series []corpus.Series, name string) string {
@@ -240,7 +241,7 @@ func (r report) perSeries() string {
 		all.Events, all.Days = all.Events.Plus(f.Events), all.Days+f.Days
 	}
 	rows = append(rows, all.row("all", sumRows(r.Series)))
-	return fmt.Sprintf("### Series by series\n\nFindings of the detector `%s` as shipped, after NAB's probation.\n\n", s.Kind.Name) + layOut(rows)
+	return fmt.Sprintf("### Series by series\n\nFindings of the detector `%s` as shipped, after NAB's probation.\n\n", s.Kind.Name) + page.Table(rows)
 }
 
 func (f fileResult) row(name string, rows int) []string {

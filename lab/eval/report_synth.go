@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir/lab/eval/synth"
+	"weir/lab/page"
 	"weir/pkg/detect"
 )
 
@@ -27,7 +28,7 @@ func (r report) noise() string {
 	}
 	rows = append(rows, r.wantedNoise())
 	return fmt.Sprintf("### False findings\n\nFindings of `%s` per series and day on healthy noise, after a day of warm-up: findings in so many series-days, and what the rate is at most, at 95 %% confidence. Wanted are at most %g. In brackets: families for which nothing is wanted.\n\n",
-		detect.Default, detect.DefaultBudget) + layOut(rows)
+		detect.Default, detect.DefaultBudget) + page.Table(rows)
 }
 
 // wantedNoise adds up the families for which the budget must hold.
@@ -92,7 +93,7 @@ func (r report) otherNoise() string {
 			}
 		}
 	}
-	return "The same for all detectors, with fewer days:\n\n" + layOut(rows)
+	return "The same for all detectors, with fewer days:\n\n" + page.Table(rows)
 }
 
 // hunts are the injected faults over all families.
@@ -115,7 +116,7 @@ func (r report) hunts() string {
 		rows = append(rows, row)
 	}
 	return fmt.Sprintf("### Injected faults\n\nShare of faults for which %s opens a finding while they last, as shipped, that is at a budget of %g false findings per series and day: found of injected, over the seven families, and the median time from the onset to the finding. What is over in one sample, or missing, may be found three samples later.\n\n",
-		together, detect.DefaultBudget) + layOut(rows)
+		together, detect.DefaultBudget) + page.Table(rows)
 }
 
 func (r report) overFamilies(detector, cadence, fault string) (sum hunt) {
@@ -160,7 +161,7 @@ func (r report) huntsByFamily() string {
 			rows = append(rows, r.ceilings()...)
 		}
 	}
-	return "By family of noise. Below the spikes: the most of them that anybody can find who looks at one value at a time, knows the noise exactly, and keeps the budget.\n\n" + layOut(rows)
+	return "By family of noise. Below the spikes: the most of them that anybody can find who looks at one value at a time, knows the noise exactly, and keeps the budget.\n\n" + page.Table(rows)
 }
 
 // ceilings are rows of what can be found of spikes.
@@ -211,7 +212,7 @@ func (r report) otherHunts() string {
 			}
 		}
 	}
-	return "All detectors. Those that ship are judged by their flags; baselines get, for each noise, the threshold that they reached on at most one healthy day in ten, found by looking.\n\n" + layOut(rows)
+	return "All detectors. Those that ship are judged by their flags; baselines get, for each noise, the threshold that they reached on at most one healthy day in ten, found by looking.\n\n" + page.Table(rows)
 }
 
 // medianOf is the median of durations in ns, −1 of none.

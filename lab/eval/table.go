@@ -6,42 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
-
-// layOut aligns a Markdown table: the first column to the left, all others to the right.
-func layOut(rows [][]string) string {
-	width := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(cell), 3)
-		}
-	}
-	var b strings.Builder
-	for n, row := range rows {
-		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				b.WriteString("| " + cell + pad)
-			} else {
-				b.WriteString(" | " + pad + cell)
-			}
-		}
-		b.WriteString(" |\n")
-		if n == 0 {
-			b.WriteString(rule(width))
-		}
-	}
-	return b.String()
-}
-
-func rule(width []int) string {
-	s := "|" + strings.Repeat("-", width[0]+2)
-	for _, w := range width[1:] {
-		s += "|" + strings.Repeat("-", w+1) + ":"
-	}
-	return s + "|\n"
-}
 
 // figure has as many decimals as asked for; what is not a number is a dash.
 func figure(v float64, decimals int) string {

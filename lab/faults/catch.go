@@ -37,7 +37,7 @@ func plantedCommand(ctx context.Context, args []string, out io.Writer) error {
 	control := f.Bool("control", true, "first run each scenario without the bug, which must succeed")
 	verbose := f.Bool("v", false, "print what the runs print")
 	atOnce := f.Int("parallel", 1, "how many bugs at a time")
-	page := f.String("write", "", "page whose table of planted bugs is written anew")
+	file := f.String("write", "", "page whose table of planted bugs is written anew")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -66,8 +66,8 @@ func plantedCommand(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *page != "" {
-		err = rewriteBlock(*page, "planted", bugsTable(all))
+	if *file != "" {
+		err = blockOf("planted").Rewrite(*file, bugsTable(all))
 	}
 	if slices.ContainsFunc(all, func(c *caught) bool { return c.Scenario == "" }) && err == nil {
 		err = errFailed

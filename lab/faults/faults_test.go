@@ -108,17 +108,6 @@ func TestSuspiciousLines(t *testing.T) {
 	}
 }
 
-func TestReplaceBlock(t *testing.T) {
-	page := "a\n<!-- faults: runs -->\nold\n<!-- /faults: runs -->\nb\n"
-	got, err := replaceBlock(page, "runs", "new\n")
-	if want := strings.Replace(page, "old", "new", 1); err != nil || got != want {
-		t.Errorf("the page is %q, %v, wanted %q", got, err, want)
-	}
-	if _, err := replaceBlock(page, "planted", "new\n"); err == nil {
-		t.Error("a block that is not there is replaced")
-	}
-}
-
 // TestTrialEndsAsATestDoes: the harness ends a test in the middle, and what was to
 // be cleaned up is.
 func TestTrialEndsAsATestDoes(t *testing.T) {

@@ -76,7 +76,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	keep := f.Bool("keep", false, "keep the artefacts of runs that succeed, too")
 	set := f.String("set", "", "run all scenarios of a set: pr or night")
 	weir := f.String("weir", "", "the weir to test (default: built from the sources)")
-	page := f.String("write", "", "page whose table of runs is written anew")
+	file := f.String("write", "", "page whose table of runs is written anew")
 	block := f.String("block", "runs", "name of the table in the page")
 	atOnce := f.Int("parallel", 1, "how many scenarios at a time; they wait more than they work")
 	if err := f.Parse(args); err != nil {
@@ -94,8 +94,8 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	r.keep, r.weir = *keep, harness.Binary(*weir)
 	done, err := r.runAll(ctx, all, *seed, *atOnce)
 	fmt.Fprint(out, "\n", summary(done))
-	if *page != "" {
-		err = errors.Join(err, rewriteBlock(*page, *block, runsTable(done)))
+	if *file != "" {
+		err = errors.Join(err, blockOf(*block).Rewrite(*file, runsTable(done)))
 	}
 	return err
 }

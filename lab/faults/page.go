@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"weir/lab/page"
 )
 
 // summary is one line for each run.
@@ -56,25 +58,7 @@ func firstLine(text string) string {
 	return text
 }
 
-// rewriteBlock replaces what stands between the marks of a block of a page.
-func rewriteBlock(page, block, text string) error {
-	data, err := os.ReadFile(page)
-	if err != nil {
-		return fmt.Errorf("--write: %w", err)
-	}
-	changed, err := replaceBlock(string(data), block, text)
-	if err != nil {
-		return fmt.Errorf("--write %s: %w", page, err)
-	}
-	return os.WriteFile(page, []byte(changed), 0o644)
-}
-
-func replaceBlock(page, block, text string) (string, error) {
-	begins, ends := "<!-- faults: "+block+" -->\n", "<!-- /faults: "+block+" -->\n"
-	before, rest, found := strings.Cut(page, begins)
-	_, after, closed := strings.Cut(rest, ends)
-	if !found || !closed {
-		return "", fmt.Errorf("the page has no block between %q and %q", begins, ends)
-	}
-	return before + begins + text + ends + after, nil
+// blockOf is where a table stands in a page.
+func blockOf(name string) page.Block {
+	return page.Block{Begins: "<!-- faults: " + name + " -->\n", Ends: "<!-- /faults: " + name + " -->\n"}
 }

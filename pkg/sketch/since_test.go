@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What came since has the buckets of the values that came since.
+// What came since has the buckets of the values that came since, whatever the scales.
 func TestSince(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		values := func(label string) []float64 {
@@ -22,6 +22,9 @@ func TestSince(t *testing.T) {
 		for _, v := range values("since") {
 			s.Add(v)
 			more.Add(v)
+		}
+		if rapid.Bool().Draw(t, "coarser") {
+			s.Downscale(s.Scale() - 2)
 		}
 		got, err := s.Since(&older)
 		if err != nil {

@@ -118,7 +118,7 @@ func (e *exporter) revise(w *schemas.Window, before bool) error {
 		if err := older.UnmarshalBinary(was.values); err != nil {
 			return err
 		}
-		more, err := increase(&now, &older)
+		more, err := now.Since(&older)
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"runtime"
@@ -18,7 +16,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"pgregory.net/rapid"
 
 	"weir/pkg/sketch"
 	"weir/schemas"
@@ -334,38 +331,4 @@ func TestInvariantsAreCountedOnce(t *testing.T) {
 	if m.violations[invariantWindows] != 2 || m.violations[invariantLedger] != 0 {
 		t.Errorf("violations %v, want 2 of windows: one for each time that it ceased to hold", m.violations)
 	}
-}
-
-// TestIncrease: a revision is what was before and the increase, bucket for bucket, whatever their scales.
-func TestIncrease(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		scale := rapid.IntRange(3, sketch.MaxScale).Draw(t, "scale")
-		older, err := sketch.New(sketch.Config{Scale: scale, ZeroWidth: sketch.DefaultZeroWidth})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fill := func(s *sketch.Sketch, n int) {
-			for range n {
-				s.Add(math.Round(random.NormFloat64()*100*1024) / 1024)
-			}
-		}
-		fill(older, rapid.IntRange(0, 200).Draw(t, "older"))
-		newer := new(sketch.Sketch)
-		newer.CopyFrom(older)
-		fill(newer, rapid.IntRange(0, 200).Draw(t, "more"))
-		if rapid.Bool().Draw(t, "coarser") {
-			newer.Downscale(scale - 2)
-		}
-		more, err := increase(newer, older)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if more.Merge(older); more.Count() != newer.Count() {
-			t.Fatalf("%d values, want %d", more.Count(), newer.Count())
-		}
-		if more.Count() > 0 && fmt.Sprint(more.Native()) != fmt.Sprint(newer.Native()) {
-			t.Fatalf("got  %v\nwant %v", more.Native(), newer.Native())
-		}
-	})
 }
