@@ -66,6 +66,8 @@ func (t *Tree) readFiles(fsys fs.FS) error {
 			return err
 		case d.IsDir() && skipped(name):
 			return fs.SkipDir
+		case name == ".git": // a linked work tree has a file of this name
+			return nil
 		}
 		t.names[name] = true
 		if !d.Type().IsRegular() {
