@@ -24,5 +24,6 @@
 //	session   one MQTT connection, or one       Run cancels it
 //	          NATS connection of many devices
 //
-// Limits: one metric per reading; no commands, no TLS, no MQTT 5.
+// Limits: one metric per reading; no commands, no MQTT 5. Over TLS a connection
+// that takes nothing holds up the other devices of its player.
 package simulator

@@ -64,6 +64,8 @@ type session struct {
 	client string
 	topic  string
 	conn   *outlet // of the connection that stands
+
+	user, password string // empty: it does not sign in
 }
 
 func (l *mqttLink) session(d *device, tenant, name string) *session {
@@ -123,7 +125,8 @@ func (s *session) connect(ctx context.Context) (*mqtt.Reader, error) {
 }
 
 func (s *session) greet(conn net.Conn, in *mqtt.Reader) error {
-	if _, err := conn.Write(mqtt.AppendConnect(nil, s.client, s.link.alive)); err != nil {
+	hello := mqtt.Connect{Client: s.client, KeepAlive: s.link.alive, User: s.user, Password: s.password}
+	if _, err := conn.Write(mqtt.AppendConnect(nil, hello)); err != nil {
 		return err
 	}
 	p, err := in.Next()

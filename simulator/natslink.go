@@ -46,21 +46,32 @@ func newNATSLink(url, tenant string, devices []*device, names []string, clock fu
 	return link
 }
 
+// login is how to sign in and what to trust.
+func (o Options) login() (options []nats.Option) {
+	if o.User != "" {
+		options = append(options, nats.UserInfo(o.User, o.Password))
+	}
+	if o.TLS != nil {
+		options = append(options, nats.Secure(o.TLS.Clone()))
+	}
+	return options
+}
+
 // open connects, in the background where nobody answers yet.
-func (l *natsLink) open() error {
+func (l *natsLink) open(login ...nats.Option) error {
 	backoff := func(attempt int) time.Duration {
 		d := min(firstBackoff<<min(attempt, 10), longestRetry)
 		return d/2 + rand.N(d/2)
 	}
 	up := func(*nats.Conn) { l.up() }
-	conn, err := nats.Connect(
-		l.url, nats.Name("weir sim"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+	conn, err := nats.Connect(l.url, append(
+		login, nats.Name("weir sim"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), nats.CustomReconnectDelay(backoff), nats.Timeout(dialWithin),
 		nats.ConnectHandler(up), nats.ReconnectHandler(up),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.down(err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { l.links.failed(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { l.links.last.Store(&err) }),
-	)
+	)...)
 	if err != nil {
 		return err
 	}

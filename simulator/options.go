@@ -2,9 +2,11 @@ package simulator
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +15,13 @@ import (
 
 // Options say what a run plays, and where.
 type Options struct {
-	MQTT string // address of an MQTT listener, host:port or mqtt://host:port
+	MQTT string // address of an MQTT listener: host:port, mqtt://host:port, or tls://host:port
 	NATS string // URL of a NATS server; exactly one of both is set
+
+	// All devices sign in as one user, or not at all. Over MQTT "{device}" in the
+	// name stands for the device's own.
+	User, Password string
+	TLS            *tls.Config // of connections that speak it; nil: as the system has it. A NATS server speaks it where this is set
 
 	QoS     int           // 0 or 1. Over NATS: 0 publishes, 1 sends requests and waits for the replies
 	Tenant  string        //
@@ -82,6 +89,9 @@ func (o Options) check() error {
 	if (o.MQTT == "") == (o.NATS == "") {
 		errs = append(errs, errors.New("name either an MQTT address or a NATS URL"))
 	}
+	if o.NATS != "" && strings.Contains(o.User, anyDevice) {
+		errs = append(errs, fmt.Errorf("user %q: devices share connections over NATS, so name one user for all of them", o.User))
+	}
 	if o.QoS != 0 && o.QoS != 1 {
 		errs = append(errs, fmt.Errorf("QoS %d: use 0 or 1", o.QoS))
 	}
@@ -117,10 +127,25 @@ func (o Options) checkTruth() error {
 	return nil
 }
 
-// mqttAddr is the address to dial.
-func (o Options) mqttAddr() string {
-	addr := strings.TrimPrefix(strings.TrimPrefix(o.MQTT, "mqtt://"), "tcp://")
-	return strings.TrimSuffix(addr, "/")
+// anyDevice stands for a device's name in the name of its user.
+const anyDevice = "{device}"
+
+// userOf is who a device signs in as.
+func (o Options) userOf(device string) string { return strings.ReplaceAll(o.User, anyDevice, device) }
+
+// mqttAddr is the address to dial, and whether it speaks TLS.
+func (o Options) mqttAddr() (addr string, secure bool) {
+	scheme, addr, named := strings.Cut(o.MQTT, "://")
+	if !named {
+		addr = o.MQTT
+	}
+	return strings.TrimSuffix(addr, "/"), named && slices.Contains([]string{"tls", "mqtts", "ssl"}, scheme)
+}
+
+// Secure reports whether connections speak TLS whatever the server says.
+func (o Options) Secure() bool {
+	_, secure := o.mqttAddr()
+	return secure || o.NATS != "" && (o.TLS != nil || strings.HasPrefix(o.NATS, "tls://"))
 }
 
 func (o Options) addr() string {

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"runtime"
@@ -39,10 +40,17 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (Summary, erro
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	dial := func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", o.mqttAddr())
+	return newRun(o, spec, o.dialer(), progress).play(ctx)
+}
+
+// dialer opens connections to the MQTT listener.
+func (o Options) dialer() dialFunc {
+	addr, secure := o.mqttAddr()
+	dial := new(net.Dialer).DialContext
+	if secure {
+		dial = (&tls.Dialer{Config: o.TLS}).DialContext
 	}
-	return newRun(o, spec, dial, progress).play(ctx)
+	return func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", addr) }
 }
 
 // run is one run.
@@ -116,7 +124,9 @@ func (r *run) link(ctx context.Context, sessions *sync.WaitGroup) error {
 	}
 	link := newMQTTLink(r.dial, time.Duration(int64(r.spec.Batch)*r.spec.Period), r.clock.now, &r.links)
 	for i, d := range r.devices {
-		s := link.session(d, r.spec.Tenant, r.spec.Device(i))
+		name := r.spec.Device(i)
+		s := link.session(d, r.spec.Tenant, name)
+		s.user, s.password = r.options.userOf(name), r.options.Password
 		sessions.Go(func() { s.run(ctx) })
 	}
 	return nil
@@ -129,7 +139,7 @@ func (r *run) linkNATS(ctx context.Context, sessions *sync.WaitGroup) error {
 			names = append(names, r.spec.Device(d.cursor.Device))
 		}
 		link := newNATSLink(r.options.NATS, r.spec.Tenant, group, names, r.clock.now, &r.links)
-		if err := link.open(); err != nil {
+		if err := link.open(r.options.login()...); err != nil {
 			return err
 		}
 		sessions.Go(func() { link.run(ctx) })

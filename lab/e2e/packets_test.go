@@ -23,7 +23,9 @@ func TestPacketsAreThoseOfPaho(t *testing.T) {
 	connect := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
 	connect.ProtocolName, connect.ProtocolVersion = "MQTT", 4
 	connect.CleanSession, connect.Keepalive, connect.ClientIdentifier = true, 60, "sabc-00001"
-	wantBytes(t, "CONNECT", mqtt.AppendConnect(nil, "sabc-00001", 60), connect)
+	wantBytes(t, "CONNECT", mqtt.AppendConnect(nil, mqtt.Connect{Client: "sabc-00001", KeepAlive: 60}), connect)
+	connect.UsernameFlag, connect.Username, connect.PasswordFlag, connect.Password = true, "acme-box", true, []byte("secret")
+	wantBytes(t, "CONNECT of a user", mqtt.AppendConnect(nil, mqtt.Connect{Client: "sabc-00001", KeepAlive: 60, User: "acme-box", Password: "secret"}), connect)
 	for _, size := range []int{0, 1, 100, 101, 16_000, 16_384, 3_000_000} {
 		payload := bytes.Repeat([]byte("x"), size)
 		publish := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
@@ -95,7 +97,7 @@ func TestPacketsAreThoseOfMosquitto(t *testing.T) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	for _, x := range []struct{ ours, answer string }{
-		{string(mqtt.AppendConnect(nil, "pump-1", 60)), "\x20\x02\x00\x00"},
+		{string(mqtt.AppendConnect(nil, mqtt.Connect{Client: "pump-1", KeepAlive: 60})), "\x20\x02\x00\x00"},
 		{string(mqtt.AppendPublish(nil, mqtt.Publish{Topic: longTopic, ID: 1}, []byte("21.5"))), "\x40\x02\x00\x01"},
 		{string(mqtt.AppendPublish(nil, mqtt.Publish{Topic: longTopic, ID: 2}, []byte(`{"temp":21.5}`))), "\x40\x02\x00\x02"},
 		{string(mqtt.AppendDisconnect(nil)), ""},

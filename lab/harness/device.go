@@ -37,7 +37,7 @@ func (p *Product) Connect(client string) *Device {
 	}
 	p.tb.Cleanup(func() { conn.Close() })
 	in := mqtt.NewReader(conn)
-	_, err = conn.Write(mqtt.AppendConnect(nil, client, 0))
+	_, err = conn.Write(mqtt.AppendConnect(nil, mqtt.Connect{Client: client}))
 	if err != nil {
 		p.tb.Fatalf("connect %s: %v", client, err)
 	}

@@ -18,7 +18,8 @@ func TestPackets(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		{"connect", AppendConnect(nil, "dev", 60), "10 0f 0004 4d515454 04 02 003c 0003 646576"},
+		{"connect", AppendConnect(nil, Connect{Client: "dev", KeepAlive: 60}), "10 0f 0004 4d515454 04 02 003c 0003 646576"},
+		{"connect as a user", AppendConnect(nil, Connect{Client: "dev", User: "joe", Password: "pw"}), "10 18 0004 4d515454 04 c2 0000 0003 646576 0003 6a6f65 0002 7077"},
 		{"publish QoS 0", AppendPublish(nil, Publish{Topic: "a/b"}, payload), "30 09 0003 612f62 32312e35"},
 		{"publish QoS 1", AppendPublish(nil, Publish{Topic: "a/b", ID: 10}, payload), "32 0b 0003 612f62 000a 32312e35"},
 		{"publish QoS 1 again", AppendPublish(nil, Publish{Topic: "a/b", ID: 10, Again: true}, payload), "3a 0b 0003 612f62 000a 32312e35"},

@@ -13,17 +13,31 @@ const (
 	disconnect = 14
 )
 
+// Connect is what a CONNECT says. No User: the client does not sign in.
+type Connect struct {
+	Client         string
+	KeepAlive      uint16 // s; 0 turns it off
+	User, Password string // up to 65,535 bytes each
+}
+
 // AppendConnect appends a CONNECT of a clean session without a will.
-// keepAlive is in seconds, 0 turns it off.
 //
-//	10 len 00 04 'M' 'Q' 'T' 'T' 04 02 keepalive(2) length(2) client id
-func AppendConnect(b []byte, client string, keepAlive uint16) []byte {
+//	10 len 00 04 'M' 'Q' 'T' 'T' 04 flags keepalive(2) length(2) client id [length(2) user length(2) password]
+//	                                02, with a user c2
+func AppendConnect(b []byte, c Connect) []byte {
+	flags, n := byte(0b10), 10+2+len(c.Client)
+	if c.User != "" {
+		flags, n = flags|0b1100_0000, n+2+len(c.User)+2+len(c.Password)
+	}
 	b = append(b, connect<<4)
-	b = appendLength(b, 10+2+len(client))
-	b = append(b, 0, 4, 'M', 'Q', 'T', 'T', 4, 0b10)
-	b = binary.BigEndian.AppendUint16(b, keepAlive)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(client)))
-	return append(b, client...)
+	b = appendLength(b, n)
+	b = append(b, 0, 4, 'M', 'Q', 'T', 'T', 4, flags)
+	b = binary.BigEndian.AppendUint16(b, c.KeepAlive)
+	b = appendText(b, c.Client)
+	if c.User != "" {
+		b = appendText(appendText(b, c.User), c.Password)
+	}
+	return b
 }
 
 // Publish is what a PUBLISH says beside its payload. The zero ID is QoS 0, any
@@ -48,8 +62,7 @@ func AppendPublish(b []byte, p Publish, payload []byte) []byte {
 	}
 	b = append(b, first)
 	b = appendLength(b, n)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Topic)))
-	b = append(b, p.Topic...)
+	b = appendText(b, p.Topic)
 	if p.ID != 0 {
 		b = binary.BigEndian.AppendUint16(b, p.ID)
 	}
@@ -61,6 +74,11 @@ func AppendPing(b []byte) []byte { return append(b, pingreq<<4, 0) }
 
 // AppendDisconnect appends a DISCONNECT.
 func AppendDisconnect(b []byte) []byte { return append(b, disconnect<<4, 0) }
+
+// appendText appends a text and its length before it.
+func appendText(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
+}
 
 // appendLength appends a remaining length: seven bits per byte, low first.
 func appendLength(b []byte, n int) []byte {

@@ -14,7 +14,7 @@ import (
 const textProgress = 5 * time.Second
 
 func newSimCommand() *cobra.Command {
-	o, f, quiet, meet := simulator.DefaultOptions(), &format{}, false, ""
+	o, f, quiet, meet, who := simulator.DefaultOptions(), &format{}, false, "", signIn{}
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Play devices and keep the truth about them",
@@ -22,10 +22,14 @@ func newSimCommand() *cobra.Command {
 weir verify can compare. Values and times are functions of the seed. Readings that
 are not acknowledged are sent again with the same number.
 
+Where users are named, all devices sign in as the one of --creds. Over MQTT
+{device} in its name stands for the name of each device.
+
 Ctrl-C ends the schedule and drains. The last line is a summary.`,
 		Example: `  weir sim --mqtt 127.0.0.1:1883 --qos 1 --devices 100 --rate 10 --for 30s --truth run.truth
   weir sim --nats nats://127.0.0.1:4222 --devices 1000 --rate 1 --batch 10
-  weir sim --mqtt 127.0.0.1:1883 --duplicate 1 --late 2 --future 0.5 --malformed 0.5 -o json`,
+  weir sim --mqtt 127.0.0.1:1883 --duplicate 1 --late 2 --future 0.5 --malformed 0.5 -o json
+  weir sim --mqtt tls://a001.example.com:8883 --tls-ca ca.pem --creds box.json --tenant acme`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
@@ -33,6 +37,9 @@ Ctrl-C ends the schedule and drains. The last line is a summary.`,
 			}
 			var err error
 			if o.Meet, err = parseMeet(meet); err != nil {
+				return exitWith(exitUsage, err)
+			}
+			if err := who.settle(&o); err != nil {
 				return exitWith(exitUsage, err)
 			}
 			s := newScreen(cmd.ErrOrStderr())
@@ -48,6 +55,7 @@ Ctrl-C ends the schedule and drains. The last line is a summary.`,
 		},
 	}
 	addSimFlags(cmd, &o)
+	who.addFlags(cmd.Flags())
 	cmd.Flags().StringVar(&meet, "meet", "", "with --speed: when event time meets the wall clock, RFC 3339 (default: at the end of --for)")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
 	f.addFlag(cmd, asTable, asJSON)
@@ -57,8 +65,8 @@ Ctrl-C ends the schedule and drains. The last line is a summary.`,
 func addSimFlags(cmd *cobra.Command, o *simulator.Options) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.MQTT, "mqtt", "", "address of an MQTT listener")
-	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server")
+	f.StringVar(&o.MQTT, "mqtt", "", "address of an MQTT listener: host:port, or tls://host:port")
+	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server, as nats://host:4222 or tls://host:4222")
 	f.IntVar(&o.QoS, "qos", o.QoS, "0 or 1; over NATS 0 publishes and 1 sends requests")
 	f.StringVar(&o.Tenant, "tenant", o.Tenant, "tenant of all devices")
 	f.IntVar(&o.Devices, "devices", o.Devices, "number of devices")

@@ -102,7 +102,7 @@ func (c DialConfig) options(ctx context.Context) ([]nats.Option, error) {
 	if c.TLS == nil {
 		return opts, nil
 	}
-	secure, err := c.TLS.dialer()
+	secure, err := c.TLS.Dialer()
 	if err != nil {
 		return nil, err
 	}

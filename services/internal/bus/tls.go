@@ -57,8 +57,8 @@ func (t *TLS) listener() (*tls.Config, error) {
 	return c, err
 }
 
-// dialer is what a connection or a link needs.
-func (t *TLS) dialer() (*tls.Config, error) {
+// Dialer is what a connection or a link needs.
+func (t *TLS) Dialer() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.Cert != "" || t.Key != "" {
 		pair, err := certs.Read(t.Cert, t.Key, t.Log)

@@ -149,7 +149,7 @@ func (u *Upstream) login(remote *server.RemoteLeafOpts) error {
 func (u *Upstream) secure(remote *server.RemoteLeafOpts) (err error) {
 	t := TLS{Cert: u.Cert, Key: u.Key, CA: u.CA}
 	remote.TLS, remote.TLSTimeout, remote.TLSHandshakeFirst = true, tlsWithin, u.First
-	remote.TLSConfig, err = t.dialer()
+	remote.TLSConfig, err = t.Dialer()
 	return err
 }
 
