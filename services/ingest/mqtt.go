@@ -158,6 +158,9 @@ func (f *mqttFront) unwelcome() (list []*conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.sessions {
+		if !c.alive() {
+			continue // closed before, and about to leave
+		}
 		if g, ok := f.s.deps.Users.Current(c.user); !ok || g != c.grant {
 			list = append(list, c)
 		}

@@ -31,17 +31,28 @@ type reserve interface {
 // store that has met either takes nothing any more, whatever becomes of the disk:
 // the guard then gives up the reserve, and starts the server again as soon as
 // there is room. What was acknowledged is on the disk all the while.
+//
+// A server that waits for itself cannot be stopped either. Then the guard gives up
+// the whole process, which a new one replaces as after a kill.
 type guard struct {
 	server  restartable
 	reserve reserve
 	size    int64                 // of the reserve, bytes
 	free    func() (int64, error) // bytes on the volume
+	replace func() error          // puts a new process in the place of this one; returns only if it cannot
 	log     *slog.Logger
 
 	trouble atomic.Pointer[string] // nil: there is none
+	seen    atomic.Pointer[sight]  // nil: nobody has looked yet
 	room    atomic.Int64           // free bytes, as last seen
 	mended  time.Time              // when it was last started again
 	wait    time.Duration          // before the next start
+}
+
+// sight is what the server last said of its health.
+type sight struct {
+	at  time.Time
+	err error
 }
 
 // Times of a guard.
@@ -50,6 +61,8 @@ const (
 	firstAgain   = 100 * time.Millisecond // between the first start, which is at once, and the second
 	longestAgain = 2 * time.Second        // between two when starting does not help
 	quietAfter   = 30 * time.Second       // without trouble: the next start is a first one
+	silentAfter  = 5 * time.Second        // without an answer: the server does not count as healthy
+	deadAfter    = time.Minute            // without an answer: there will be none
 )
 
 // needed is how many bytes must be free for a start.
@@ -65,15 +78,46 @@ func (g *guard) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := g.server.Healthy()
+		var err error
+		if !answers(ctx, func() { err = g.server.Healthy() }) {
+			return g.giveUp(ctx, "say how it is")
+		}
+		g.seen.Store(&sight{time.Now(), err})
 		room := g.look()
 		switch {
 		case errors.Is(err, bus.ErrStuck):
-			g.mend(ctx, err)
+			if !g.mend(ctx, err) {
+				return g.giveUp(ctx, "stop")
+			}
 		case err == nil:
 			g.rearm(room)
 		}
 	}
+}
+
+// answers reports whether the server comes back from a call. One that does not in
+// deadAfter never will, nor will the goroutine that waits for it.
+func answers(ctx context.Context, call func()) bool {
+	done := make(chan struct{})
+	go func() { defer close(done); call() }()
+	dead := time.NewTimer(deadAfter)
+	defer dead.Stop()
+	select {
+	case <-done:
+		return true
+	case <-dead.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// giveUp replaces the process, unless it is about to end.
+func (g *guard) giveUp(ctx context.Context, what string) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	g.log.Error("the server does not "+what+": starting the process again", "waited", deadAfter)
+	return g.replace()
 }
 
 // look is how many bytes are free.
@@ -86,15 +130,18 @@ func (g *guard) look() int64 {
 	return room
 }
 
-// mend starts the server again, for ever trying.
-func (g *guard) mend(ctx context.Context, why error) {
+// mend starts the server again, for ever trying. It reports false if the server
+// cannot be stopped.
+func (g *guard) mend(ctx context.Context, why error) bool {
 	began := time.Now()
 	g.say("the store is stuck: the server is being restarted")
 	g.log.Error("the store takes nothing any more: restarting the server", "free_mb", g.look()>>20, "err", why)
 	if full(why) || g.look() < g.needed() {
 		g.giveUpReserve()
 	}
-	g.server.Halt()
+	if !answers(ctx, g.server.Halt) {
+		return false
+	}
 	if time.Since(g.mended) > quietAfter {
 		g.wait = 0
 	}
@@ -110,11 +157,13 @@ func (g *guard) mend(ctx context.Context, why error) {
 		}
 	}
 	if ctx.Err() != nil {
-		return
+		return true
 	}
 	g.mended = time.Now()
+	g.seen.Store(&sight{at: g.mended})
 	g.trouble.Store(nil)
 	g.log.Info("the server is back", "after", g.mended.Sub(began).Round(time.Millisecond), "free_mb", g.look()>>20)
+	return true
 }
 
 // pause waits before a start, each time longer. It reports false when ctx ended.
@@ -176,7 +225,14 @@ func (g *guard) healthy() error {
 	if t := g.trouble.Load(); t != nil {
 		return errors.New(*t)
 	}
-	return g.server.Healthy()
+	last := g.seen.Load()
+	if last == nil {
+		return nil
+	}
+	if silent := time.Since(last.at); silent > silentAfter {
+		return fmt.Errorf("the server has not said how it is for %v; the process is started again after %v", silent.Round(time.Second), deadAfter)
+	}
+	return last.err
 }
 
 // full reports whether an error says that a disk is full. What comes from the

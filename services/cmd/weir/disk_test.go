@@ -15,17 +15,27 @@ import (
 	"weir/services/internal/bus"
 )
 
+// lock is a mutex that fake time knows.
+type lock chan struct{}
+
+func (l lock) take()    { l <- struct{}{} }
+func (l lock) release() { <-l }
+
 // fakeDisk is a disk and a server on it, in bytes.
 type fakeDisk struct {
 	room    atomic.Int64 // free without the reserve
 	held    atomic.Int64 // by the reserve
 	broken  atomic.Pointer[string]
 	down    atomic.Bool
+	voice   lock // held by who is asked how it is
+	life    lock // held by who ends it
 	resumes atomic.Int64
 	noStart atomic.Bool
 }
 
 func (d *fakeDisk) Healthy() error {
+	d.voice.take()
+	defer d.voice.release()
 	if d.down.Load() {
 		return bus.ErrHalted
 	}
@@ -35,7 +45,11 @@ func (d *fakeDisk) Healthy() error {
 	return nil
 }
 
-func (d *fakeDisk) Halt() { d.down.Store(true) }
+func (d *fakeDisk) Halt() {
+	d.life.take()
+	defer d.life.release()
+	d.down.Store(true)
+}
 
 func (d *fakeDisk) Resume() error {
 	if d.noStart.Load() {
@@ -69,14 +83,18 @@ func (d *fakeDisk) Free() error {
 const fakeReserve = 16 << 20
 
 func newFakeDisk() (*fakeDisk, *guard) {
-	d := &fakeDisk{}
+	d := &fakeDisk{voice: make(lock, 1), life: make(lock, 1)}
 	d.room.Store(1 << 30)
 	d.held.Store(fakeReserve)
 	return d, &guard{
 		server: d, reserve: d, size: fakeReserve, log: slog.New(slog.DiscardHandler),
-		free: func() (int64, error) { return d.room.Load(), nil },
+		free:    func() (int64, error) { return d.room.Load(), nil },
+		replace: func() error { return errReplaced },
 	}
 }
+
+// errReplaced stands for the end of a process that another takes the place of.
+var errReplaced = errors.New("replaced")
 
 // TestGuard: a full disk costs the reserve once; the second time the guard waits
 // for room, says so, and comes back by itself. The reserve comes back with the
@@ -150,6 +168,63 @@ func TestGuardEndsWhileItWaits(t *testing.T) {
 		}
 		if d.resumes.Load() != 0 {
 			t.Error("it was started without room")
+		}
+	})
+}
+
+// TestGuardGivesUpTheProcess: a server that waits for itself is not waited for.
+func TestGuardGivesUpTheProcess(t *testing.T) {
+	for name, lockOf := range map[string]func(*fakeDisk) lock{
+		"silent":   func(d *fakeDisk) lock { return d.voice },
+		"unending": func(d *fakeDisk) lock { d.fill(); return d.life },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, g := newFakeDisk()
+				locked := lockOf(d)
+				locked.take()
+				defer locked.release()
+				ended := make(chan error, 1)
+				began := time.Now()
+				go func() { ended <- g.Run(t.Context()) }()
+				time.Sleep(silentAfter + time.Second)
+				synctest.Wait()
+				if name == "unending" && g.healthy() == nil {
+					t.Error("a server that is being stopped counts as healthy")
+				}
+				if err := <-ended; !errors.Is(err, errReplaced) {
+					t.Errorf("the guard ended with %v", err)
+				}
+				if took := time.Since(began).Round(time.Second); took != deadAfter {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestGuardSaysThatTheServerIsSilent: readiness does not wait for a server that
+// does not answer.
+func TestGuardSaysThatTheServerIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, g := newFakeDisk()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Run(ctx) }()
+		time.Sleep(time.Second)
+		d.voice.take()
+		time.Sleep(silentAfter + time.Second)
+		if err := g.healthy(); err == nil || !strings.Contains(err.Error(), "has not said how it is for") {
+			t.Errorf("it says %v", err)
+		}
+		d.voice.release()
+		time.Sleep(2 * time.Second)
+		if err := g.healthy(); err != nil {
+			t.Errorf("it says %v of a server that answers again", err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -83,6 +83,10 @@ func (in *instance) guardServer(ctx context.Context) error {
 			room, err := datadir.RoomOf(dir)
 			return room.Free, err
 		},
+		replace: func() error {
+			in.screen.leave()
+			return replaceProcess()
+		},
 	}
 	in.services.Start("disk", in.guard)
 	_, err := in.bus.Answer(ctx, schemas.Ask("server", "status"), in.log, func(context.Context, []byte) (any, error) {

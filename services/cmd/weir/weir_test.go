@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,18 +31,39 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asWeir) != "" {
 		main()
 	}
+	if os.Getenv(asReplaced) != "" {
+		replaceOnce()
+	}
 	os.Exit(m.Run())
 }
 
 // patience bounds every wait of these tests.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // process is a running weir.
 type process struct {
 	t        *testing.T
 	cmd      *exec.Cmd
-	out, err bytes.Buffer
+	out, err said
 	ended    chan struct{}
+}
+
+// said is what a process has said so far.
+type said struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // start runs weir with these arguments.
@@ -59,7 +81,22 @@ func start(t *testing.T, args ...string) *process {
 	}
 	go func() { defer close(p.ended); _ = p.cmd.Wait() }()
 	t.Cleanup(p.kill)
+	t.Cleanup(p.explain)
 	return p
+}
+
+// explain shows of the processes of a failed test what they said, and what each
+// goroutine waits for of those that still run.
+func (p *process) explain() {
+	if !p.t.Failed() {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it may have ended
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+	}
+	p.t.Logf("weir %s: %v, and said %s", strings.Join(p.cmd.Args[1:], " "), p.cmd.ProcessState, p.err.String())
 }
 
 // kill is kill -9.

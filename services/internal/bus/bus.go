@@ -225,9 +225,8 @@ func (b *Bus) Purge(ctx context.Context, subject string, below uint64) error {
 	if err != nil {
 		return err
 	}
-	s, err := b.js.Stream(ctx, name)
-	if err == nil {
-		err = s.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(below))
+	if err = b.roomToPurge(); err == nil {
+		err = b.purge(ctx, name, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(below))
 	}
 	if err != nil {
 		return fmt.Errorf("purge %s below %d: %w", subject, below, class(err))
@@ -237,14 +236,22 @@ func (b *Bus) Purge(ctx context.Context, subject string, below uint64) error {
 
 // Compact removes the messages of a whole stream with sequences below seq.
 func (b *Bus) Compact(ctx context.Context, stream string, below uint64) error {
-	s, err := b.js.Stream(ctx, b.prefix+stream)
+	err := b.roomToPurge()
 	if err == nil {
-		err = s.Purge(ctx, jetstream.WithPurgeSequence(below))
+		err = b.purge(ctx, b.prefix+stream, jetstream.WithPurgeSequence(below))
 	}
 	if err != nil {
 		return fmt.Errorf("purge stream %s below %d: %w", stream, below, class(err))
 	}
 	return nil
+}
+
+func (b *Bus) purge(ctx context.Context, name string, which ...jetstream.StreamPurgeOpt) error {
+	s, err := b.js.Stream(ctx, name)
+	if err != nil {
+		return err
+	}
+	return s.Purge(ctx, which...)
 }
 
 // Usage is how full a stream is.
