@@ -22,9 +22,10 @@
 //	}
 //
 // In: MQTT 3.1.1 and 5 at QoS 0 and 1 on a listener of its own, with TLS where it
-// is configured; NATS publishes and requests on tel.>, commands on cmd.>; policy
-// documents. docs/readings.md is the reference of what devices send and get back,
-// docs/users.md of who may connect and of commands.
+// is configured; OTLP over gRPC and HTTP; NATS publishes and requests on tel.>,
+// commands on cmd.>; policy documents. docs/readings.md is the reference of what
+// devices send and get back, docs/otlp.md of OTLP, docs/users.md of who may connect
+// and of commands.
 //
 // Out: frames on weir.journal.<agent>; a PUBACK or a reply per message that
 // somebody waits for; samples of refused messages on weir.parked.<agent>.<tenant>;
@@ -44,7 +45,8 @@
 //   - A connection that is slow, in a TLS handshake, in saying who it is or in
 //     reading, holds up no other.
 //   - Memory is bounded under any input: payloads, nesting, devices, series,
-//     tenants, routes, connections, unacknowledged messages and waiting frames.
+//     tenants, routes, connections, unacknowledged messages and waiting frames;
+//     of OTLP the requests at the same time, from before their bodies are read.
 //
 // A record is one metric of one reading. A payload that is refused as a whole
 // (undecodable, too large, too deep, too many readings, bad subject,
@@ -67,6 +69,7 @@
 //	hurry        one, closing connections that take no PUBACKs
 //	recheck      one where there are users, closing connections of those who are gone
 //	desk         those of commands.Desk, where there are commands
+//	OTLP         those of its servers, and one per gRPC request while its body comes
 //
 // Messages over NATS are taken on the subscriber's goroutine.
 package ingest

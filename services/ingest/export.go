@@ -1,9 +1,8 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -16,45 +15,56 @@ import (
 
 // exported is what became of a request.
 type exported struct {
-	rejected int
-	detail   string // of the first refusal
+	rejected  int
+	detail    string // of the first refusal
+	journaled *pending
 }
-
-// Why a request was not taken. It may be sent again.
-var (
-	errBusy     = errors.New("the journal takes no more at present: send again later")
-	errStopping = errors.New("the receiver is stopping: send again")
-)
 
 // chunkBytes bounds, roughly, what goes into a frame at once.
 const chunkBytes = 64 << 10
 
-// export puts a request into the journal and returns when it is there. After an
-// error the outcome is unknown: who sends the same again counts nothing twice.
+// export hands a request to the agents. After an error some of it may be there
+// already: who sends the same again counts nothing twice.
 func (s *Service) export(ctx context.Context, tenant string, signal schemas.Signal, b *otlp.Batch) (exported, error) {
 	chunks := s.chunks(tenant, signal, b)
 	for i := range chunks {
-		if chunks[i].in.route.agent.strain() != relaxed {
+		if chunks[i].in.route.agent.strain() == full {
 			return exported{}, errBusy
 		}
 	}
-	wait := &pending{done: make(chan struct{})}
-	wait.left.Store(int64(len(chunks)))
-	out := exported{detail: b.Detail}
+	out := exported{journaled: newPending(len(chunks))}
 	for i := range chunks {
 		c := &chunks[i]
-		c.in.to, c.in.now = wait, time.Now()
+		if err := s.await(ctx, c.in.route.agent); err != nil {
+			return exported{}, err
+		}
+		c.in.to, c.in.now = out.journaled, time.Now()
 		if !s.put(c) {
 			return exported{}, errStopping
 		}
 		for _, r := range c.m.refused {
 			out.rejected += r.n
 		}
-		if out.detail == "" {
-			out.detail = c.m.detail
+		out.detail = cmp.Or(out.detail, c.m.detail)
+	}
+	return out, nil
+}
+
+// await returns when an agent has room.
+func (s *Service) await(ctx context.Context, a *agent) error {
+	for a.strain() == stalled {
+		select {
+		case <-a.eased():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.stopping:
+			return errStopping
 		}
 	}
-	return out, wait.wait(ctx, s.stopping)
+	if a.strain() == full {
+		return errBusy
+	}
+	return nil
 }
 
 // put hands one device's part of a request to its agent. It reports false if that
@@ -70,7 +80,13 @@ func (s *Service) put(c *chunk) bool {
 		c.in.route.signal = r.signal
 		r = c.in.route
 	}
-	return r.agent.add(&c.in, &c.m, set, r.rules(set), false)
+	if !r.agent.add(&c.in, &c.m, set, r.rules(set), false) {
+		return false
+	}
+	if c.m.detail != "" {
+		s.park.offer(&c.in, &c.m)
+	}
+	return true
 }
 
 // chunk is a part of a request that one device sent.
@@ -100,7 +116,7 @@ func (s *Service) chunks(tenant string, signal schemas.Signal, b *otlp.Batch) []
 		c.size += sizeOf(&it.Reading)
 	}
 	for _, r := range b.Refused {
-		at(r.Device).m.refuse(r.Reason, r.N, 0, "%s", b.Detail)
+		at(r.Device).m.refuse(r.Reason, r.N, 0, "%s", r.Detail)
 	}
 	return all
 }
@@ -125,7 +141,16 @@ func (s *Service) routeOf(tenant, device string, signal schemas.Signal) *route {
 // pending waits until all parts of a request are in the journal.
 type pending struct {
 	left atomic.Int64
-	done chan struct{}
+	done chan struct{} // closed when nothing is left
+}
+
+func newPending(parts int) *pending {
+	p := &pending{done: make(chan struct{})}
+	p.left.Store(int64(parts))
+	if parts == 0 {
+		close(p.done)
+	}
+	return p
 }
 
 func (p *pending) answer(*answer) {
@@ -135,14 +160,11 @@ func (p *pending) answer(*answer) {
 }
 
 func (p *pending) wait(ctx context.Context, stopping <-chan struct{}) error {
-	if p.left.Load() == 0 {
-		return nil // an empty request, too
-	}
 	select {
 	case <-p.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("the request is not in the journal yet: %w", ctx.Err())
+		return context.Cause(ctx)
 	case <-stopping:
 	}
 	select { // what was taken is still written

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -11,25 +12,28 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"weir/schemas"
 	"weir/services/internal/otlp"
 	"weir/services/internal/users"
 )
 
-// maxRequest bounds an OTLP request, unpacked, in bytes.
-const maxRequest = 16 << 20
+// maxDecoding bounds the requests that are decoded at the same time: what they
+// decode to takes several times their size.
+const maxDecoding = 4
 
-// maxReading bounds the requests that are read at the same time: with what they
-// decode to, each takes several times its size.
-const maxReading = 4
+// journalWithin is how long a request may take from when its body is there.
+const journalWithin = 10 * time.Second
 
 // retryAfter is when a sender may come again that has been told to.
 const retryAfter = time.Second
 
 // otlpFront takes OTLP requests, over whatever they come.
 type otlpFront struct {
-	s     *Service
-	slots chan struct{} // taken by requests that are being read
+	s      *Service
+	places places
+	turns  chan struct{} // taken by requests that are being decoded
 
 	mu           sync.Mutex
 	unauthorized map[users.Refusal]uint64
@@ -39,7 +43,9 @@ type otlpFront struct {
 }
 
 func newOTLPFront(s *Service) *otlpFront {
-	return &otlpFront{s: s, slots: make(chan struct{}, maxReading), unauthorized: map[users.Refusal]uint64{}}
+	return &otlpFront{
+		s: s, places: places{free: maxInFlight}, turns: make(chan struct{}, maxDecoding), unauthorized: map[users.Refusal]uint64{},
+	}
 }
 
 // call is one request.
@@ -51,53 +57,120 @@ type call struct {
 	body     []byte
 }
 
-// Why a request is refused for good.
-var errUnreadable = errors.New("unreadable")
+// Why a request is not taken, beside users.Refusal. Those of the second row may be
+// sent again.
+var (
+	errUnreadable, errMedia, errTooLong       = errors.New("unreadable"), errors.New("unsupported media type"), errors.New("too large")
+	errBusy, errCrowded, errLate, errStopping = errors.New("the journal takes no more at present: send again later"),
+		fmt.Errorf("%d requests are being taken, and there is no place for more: send again later", maxInFlight),
+		fmt.Errorf("the request is not in the journal after %v: send it again, what is in it is counted once", journalWithin),
+		errors.New("the receiver is stopping: send again")
+)
 
-// take journals a request and returns the response. Its error is a users.Refusal,
-// errUnreadable, or something that may be different later.
-func (f *otlpFront) take(ctx context.Context, c *call) ([]byte, error) {
+// verdict is what an error is over gRPC and over HTTP, and whether the request may
+// be sent again.
+func verdict(err error) (code codes.Code, http int, again bool) {
+	why, refused := errors.AsType[users.Refusal](err)
+	switch {
+	case refused && !why.Later():
+		return codes.Unauthenticated, 401, false
+	case errors.Is(err, errUnreadable):
+		return codes.InvalidArgument, 400, false
+	case errors.Is(err, errTooLong):
+		return codes.InvalidArgument, 413, false
+	case errors.Is(err, errMedia):
+		return codes.InvalidArgument, 415, false
+	case refused, errors.Is(err, errBusy), errors.Is(err, errCrowded):
+		return codes.ResourceExhausted, 429, true
+	}
+	return codes.Unavailable, 503, true
+}
+
+// body is that of a request on its way in. cut ends reading from elsewhere.
+type body struct {
+	read func() ([]byte, error)
+	cut  func()
+}
+
+// receive reads the body of a request in a place of its own, journals what is in it
+// and returns the response.
+func (f *otlpFront) receive(ctx context.Context, c *call, in body) (out []byte, err error) {
 	grant, err := f.authenticate(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	f.requests[signalIndex(c.signal)].Add(1)
-	b, err := f.read(ctx, c, grant)
-	if err != nil {
+	here := f.places.take(time.Now(), in.cut)
+	if here == nil {
+		f.refused.Add(1)
+		return nil, errCrowded
+	}
+	defer here.leave()
+	patience := time.AfterFunc(bodyWithin, here.expire)
+	c.body, err = in.read()
+	patience.Stop()
+	switch {
+	case !here.complete():
+		f.refused.Add(1)
+		return nil, errCrowded
+	case errors.Is(err, errTooLong):
+		return nil, f.reject(c, schemas.TooLarge, err)
+	case err != nil:
 		return nil, err
 	}
-	tenant := grant.Tenant
-	if tenant == "" {
-		tenant = f.s.cfg.OTLPTenant
+	f.requests[signalIndex(c.signal)].Add(1)
+	return f.take(ctx, c, grant)
+}
+
+// take journals a request whose body is there, and returns the response.
+func (f *otlpFront) take(ctx context.Context, c *call, g Grant) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, journalWithin, errLate)
+	defer cancel()
+	out, err := f.admit(ctx, c, g)
+	if err == nil {
+		err = out.journaled.wait(ctx, f.s.stopping)
 	}
-	out, err := f.s.export(ctx, tenant, c.signal, b)
 	if err != nil {
-		f.refused.Add(1)
+		if _, _, again := verdict(err); again {
+			f.refused.Add(1)
+		}
 		return nil, err
 	}
 	return otlp.Answer(c.signal, c.encoding, out.rejected, out.detail)
 }
 
-// read decodes a request, in its turn. One that is none is one record, refused.
-func (f *otlpFront) read(ctx context.Context, c *call, g Grant) (*otlp.Batch, error) {
+// admit decodes a request and hands it to the agents, in its turn. Who waits for
+// the journal afterwards holds nothing of it.
+func (f *otlpFront) admit(ctx context.Context, c *call, g Grant) (exported, error) {
 	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
+	case f.turns <- struct{}{}:
+		defer func() { <-f.turns }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return exported{}, context.Cause(ctx)
 	}
 	b, err := otlp.Read(c.signal, c.encoding, c.body, f.s.exportRules(g.Device))
-	if err == nil {
-		return b, nil
+	if err != nil {
+		return exported{}, f.reject(c, reasonOf(err), fmt.Errorf("%w: %w", errUnreadable, err))
 	}
-	why := schemas.Undecodable
-	if errors.Is(err, otlp.ErrDeep) {
-		why = schemas.TooDeep
+	c.body = nil
+	return f.s.export(ctx, cmp.Or(g.Tenant, f.s.cfg.OTLPTenant), c.signal, b)
+}
+
+// reasonOf is why what cannot be read is refused.
+func reasonOf(err error) schemas.Reason {
+	switch {
+	case errors.Is(err, otlp.ErrDeep):
+		return schemas.TooDeep
+	case errors.Is(err, otlp.ErrMany):
+		return schemas.TooMany
 	}
+	return schemas.Undecodable
+}
+
+// reject counts a request that cannot be read as one record, and returns why.
+func (f *otlpFront) reject(c *call, why schemas.Reason, err error) error {
 	f.undecodable.Add(1)
-	in := arrival{route: f.nowhere(c.signal), payload: c.body, fault: why, detail: err.Error()}
-	f.s.take(&in, false)
-	return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	f.s.take(&arrival{route: f.nowhere(c.signal), payload: c.body, fault: why, detail: err.Error()}, false)
+	return err
 }
 
 // nowhere is the route of what names no device.
@@ -151,9 +224,10 @@ func basic(header string) (name, password string) {
 
 // OTLPStatus counts OTLP requests.
 type OTLPStatus struct {
-	Metrics, Traces, Logs uint64 // requests that were let in
-	Busy                  uint64 // of them, told to come again
-	Undecodable           uint64 // of them
+	Metrics, Traces, Logs uint64 // requests whose body was read
+	InFlight              int    // requests that are there now
+	Busy                  uint64 // requests told to come again
+	Undecodable           uint64 // requests refused as a whole
 	Unauthorized          map[users.Refusal]uint64
 }
 
@@ -168,7 +242,7 @@ func (f *otlpFront) status() OTLPStatus {
 	defer f.mu.Unlock()
 	st := OTLPStatus{
 		Metrics: f.requests[0].Load(), Traces: f.requests[1].Load(), Logs: f.requests[2].Load(),
-		Busy: f.refused.Load(), Undecodable: f.undecodable.Load(), Unauthorized: map[users.Refusal]uint64{},
+		InFlight: f.places.taken(), Busy: f.refused.Load(), Undecodable: f.undecodable.Load(), Unauthorized: map[users.Refusal]uint64{},
 	}
 	for why, n := range f.unauthorized {
 		st.Unauthorized[why] = n

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"weir/schemas"
+	"weir/services/internal/otlp"
 )
 
 // startOTLP is a service with both OTLP listeners, and a client of one.
@@ -148,7 +149,7 @@ func TestOTLPOverHTTP(t *testing.T) {
 	z := zip.NewWriter(&zipped)
 	_, _ = z.Write(packed)
 	_ = z.Close()
-	bomb := bytes.Repeat([]byte{0}, maxRequest+1)
+	bomb := bytes.Repeat([]byte{0}, otlp.MaxBytes+1)
 	var small bytes.Buffer
 	z = zip.NewWriter(&small)
 	_, _ = z.Write(bomb)
@@ -181,7 +182,7 @@ func TestOTLPOverHTTP(t *testing.T) {
 		})
 	}
 	wantRows(t, h.signalRows(t, schemas.Traces), map[string]uint64{
-		"default  ": 9, "default rejected bad_value": 3, "_  ": 1, "_ rejected undecodable": 1, "journaled": 6,
+		"default  ": 9, "default rejected bad_value": 3, "_  ": 2, "_ rejected too_large": 1, "_ rejected undecodable": 1, "journaled": 6,
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"compress/flate"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,7 +21,6 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/otlp"
-	"weir/services/internal/users"
 )
 
 // Requests are read as bytes: their hash and their depth are wanted before they
@@ -60,10 +58,22 @@ var otlpServices = map[string]schemas.Signal{
 	"opentelemetry.proto.collector.logs.v1.LogsService":       schemas.Logs,
 }
 
-// grpcServer is a server of OTLP over gRPC.
+// What a connection may hold of requests that have no place yet: a window of each
+// of its streams. The window of the whole connection is larger, because what it
+// lets through is taken off at once.
+const (
+	grpcStreams      = 64
+	grpcStreamWindow = 64 << 10
+	grpcConnWindow   = 1 << 20
+)
+
+// grpcServer is a server of OTLP over gRPC. Its methods are streams of one request
+// and one response, which look the same from outside: so they begin before the
+// request is read.
 func (f *otlpFront) grpcServer(secure *tls.Config) *grpc.Server {
 	options := []grpc.ServerOption{
-		grpc.ForceServerCodecV2(bytesCodec{}), grpc.MaxRecvMsgSize(maxRequest), grpc.MaxConcurrentStreams(64),
+		grpc.ForceServerCodecV2(bytesCodec{}), grpc.MaxRecvMsgSize(otlp.MaxBytes), grpc.MaxConcurrentStreams(grpcStreams),
+		grpc.StaticStreamWindowSize(grpcStreamWindow), grpc.StaticConnWindowSize(grpcConnWindow),
 		grpc.ConnectionTimeout(f.s.cfg.ConnectWithin),
 	}
 	if secure != nil {
@@ -74,26 +84,47 @@ func (f *otlpFront) grpcServer(secure *tls.Config) *grpc.Server {
 	for name, signal := range otlpServices {
 		g.RegisterService(&grpc.ServiceDesc{
 			ServiceName: name, HandlerType: (*any)(nil),
-			Methods: []grpc.MethodDesc{{MethodName: "Export", Handler: f.exportMethod(signal)}},
+			Streams: []grpc.StreamDesc{{StreamName: "Export", Handler: f.exportMethod(signal)}},
 		}, f)
 	}
 	return g
 }
 
-func (f *otlpFront) exportMethod(signal schemas.Signal) grpc.MethodHandler {
-	return func(_ any, ctx context.Context, read func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func (f *otlpFront) exportMethod(signal schemas.Signal) grpc.StreamHandler {
+	return func(_ any, s grpc.ServerStream) error {
+		ctx := s.Context()
 		c := call{signal: signal, encoding: otlp.Protobuf, from: peerAddr(ctx)}
-		if err := read(&c.body); err != nil {
-			return nil, err
-		}
 		if header := metadata.ValueFromIncomingContext(ctx, "authorization"); len(header) > 0 {
 			c.login = header[0]
 		}
-		out, err := f.take(ctx, &c)
+		out, err := f.receive(ctx, &c, grpcBody(s))
 		if err != nil {
-			return nil, grpcError(err)
+			return grpcError(err)
 		}
-		return &out, nil
+		return s.SendMsg(&out)
+	}
+}
+
+// grpcBody is the request of a stream. Reading that is cut off ends with the
+// stream.
+func grpcBody(s grpc.ServerStream) body {
+	cut := make(chan struct{})
+	return body{
+		cut: func() { close(cut) },
+		read: func() (b []byte, err error) {
+			done := make(chan error, 1)
+			var request []byte
+			go func() { done <- s.RecvMsg(&request) }()
+			select {
+			case err = <-done:
+			case <-cut:
+				return nil, errCrowded
+			}
+			if status.Code(err) == codes.ResourceExhausted {
+				return nil, fmt.Errorf("%w: %w", errTooLong, err)
+			}
+			return request, err
+		},
 	}
 }
 
@@ -108,23 +139,12 @@ func peerAddr(ctx context.Context) netip.Addr {
 
 // grpcError says an error as OTLP wants it: what may be sent again, and when.
 func grpcError(err error) error {
-	if why, ok := errors.AsType[users.Refusal](err); ok && !why.Later() {
-		return status.Errorf(codes.Unauthenticated, "credentials: %s", why)
-	}
-	switch {
-	case errors.Is(err, errUnreadable):
-		return status.Error(codes.InvalidArgument, err.Error())
-	case errors.Is(err, errBusy), isRefusal(err):
-		s, detailed := status.New(codes.ResourceExhausted, err.Error()).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
-		if detailed != nil {
-			return status.Error(codes.ResourceExhausted, err.Error())
+	code, _, again := verdict(err)
+	if again {
+		s, detailed := status.New(code, err.Error()).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+		if detailed == nil {
+			return s.Err()
 		}
-		return s.Err()
 	}
-	return status.Error(codes.Unavailable, err.Error())
-}
-
-func isRefusal(err error) bool {
-	_, ok := errors.AsType[users.Refusal](err)
-	return ok
+	return status.Error(code, err.Error())
 }

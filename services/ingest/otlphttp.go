@@ -3,7 +3,6 @@ package ingest
 import (
 	"compress/gzip"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,13 +14,11 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"weir/schemas"
 	"weir/services/internal/otlp"
-	"weir/services/internal/users"
 )
 
 // httpServer is a server of OTLP over HTTP.
@@ -32,13 +29,14 @@ func (f *otlpFront) httpServer(secure *tls.Config) *http.Server {
 	}
 	return &http.Server{
 		Handler: mux, TLSConfig: secure, ErrorLog: slog.NewLogLogger(f.s.logger.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: f.s.cfg.ConnectWithin, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: f.s.cfg.ConnectWithin, ReadTimeout: bodyWithin, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: grpcStreams, MaxReceiveBufferPerStream: grpcStreamWindow, MaxReceiveBufferPerConnection: grpcConnWindow},
 	}
 }
 
 func (f *otlpFront) serve(w http.ResponseWriter, r *http.Request, signal schemas.Signal) {
 	c := call{signal: signal, login: r.Header.Get("Authorization"), from: remoteAddr(r)}
-	out, err := f.answerHTTP(r, &c)
+	out, err := f.answerHTTP(w, r, &c)
 	if c.encoding == "" {
 		c.encoding = otlp.JSON // of the error, for who reads it
 	}
@@ -53,78 +51,68 @@ func (f *otlpFront) serve(w http.ResponseWriter, r *http.Request, signal schemas
 	}
 }
 
-// Why HTTP refuses a request before anything looks at it.
-var (
-	errMedia   = errors.New("unsupported media type")
-	errTooLong = errors.New("too large")
-)
-
-func (f *otlpFront) answerHTTP(r *http.Request, c *call) (out []byte, err error) {
+func (f *otlpFront) answerHTTP(w http.ResponseWriter, r *http.Request, c *call) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	e := otlp.Encoding(media)
 	if err != nil || e != otlp.Protobuf && e != otlp.JSON {
 		return nil, fmt.Errorf("%w %q: send %s or %s", errMedia, r.Header.Get("Content-Type"), otlp.Protobuf, otlp.JSON)
 	}
 	c.encoding = e
-	if c.body, err = unpacked(r); err != nil {
-		return nil, err
-	}
-	return f.take(r.Context(), c)
+	connection := http.NewResponseController(w)
+	return f.receive(r.Context(), c, body{
+		read: func() ([]byte, error) { return unpacked(r) },
+		cut: func() {
+			if err := connection.SetReadDeadline(time.Unix(1, 0)); err != nil {
+				f.s.logger.Debug("body not cut off", "remote", r.RemoteAddr, "error", err)
+			}
+		},
+	})
 }
 
 // unpacked reads the body of a request, within bounds.
 func unpacked(r *http.Request) ([]byte, error) {
-	body := io.Reader(r.Body)
+	packed := io.Reader(r.Body)
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
-		z, err := gzip.NewReader(body)
+		z, err := gzip.NewReader(packed)
 		if err != nil {
 			return nil, fmt.Errorf("%w: unpack the body: %w", errUnreadable, err)
 		}
-		body = z
+		packed = z
 	default:
 		return nil, fmt.Errorf("%w: content encoding %q: send gzip or none", errMedia, encoding)
 	}
-	b, err := io.ReadAll(io.LimitReader(body, maxRequest+1))
+	b, err := io.ReadAll(io.LimitReader(packed, otlp.MaxBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: read the body: %w", errUnreadable, err)
-	case len(b) > maxRequest:
-		return nil, fmt.Errorf("%w: a request has at most %d bytes", errTooLong, maxRequest)
+	case len(b) > otlp.MaxBytes:
+		return nil, fmt.Errorf("%w: a request has at most %d bytes", errTooLong, otlp.MaxBytes)
 	}
 	return b, nil
 }
 
 // httpError says an error as OTLP wants it.
-func (f *otlpFront) httpError(h http.Header, c *call, err error) (code int, body []byte) {
+func (f *otlpFront) httpError(h http.Header, c *call, err error) (code int, text []byte) {
 	s := &status.Status{Message: err.Error()}
-	why, refused := errors.AsType[users.Refusal](err)
-	switch {
-	case refused && !why.Later():
-		h.Set("WWW-Authenticate", `Basic realm="weir"`)
-		code, s.Code = http.StatusUnauthorized, int32(codes.Unauthenticated)
-	case errors.Is(err, errUnreadable):
-		code, s.Code = http.StatusBadRequest, int32(codes.InvalidArgument)
-	case errors.Is(err, errTooLong):
-		code, s.Code = http.StatusRequestEntityTooLarge, int32(codes.InvalidArgument)
-	case errors.Is(err, errMedia):
-		code, s.Code = http.StatusUnsupportedMediaType, int32(codes.InvalidArgument)
-	case errors.Is(err, errBusy), refused:
+	grpcCode, code, again := verdict(err)
+	s.Code = int32(grpcCode)
+	if again {
 		h.Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
-		code, s.Code = http.StatusTooManyRequests, int32(codes.ResourceExhausted)
-	default:
-		code, s.Code = http.StatusServiceUnavailable, int32(codes.Unavailable)
+	}
+	if code == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Basic realm="weir"`)
 	}
 	if c.encoding == otlp.JSON {
-		body, err = protojson.Marshal(s)
+		text, err = protojson.Marshal(s)
 	} else {
-		body, err = proto.Marshal(s)
+		text, err = proto.Marshal(s)
 	}
 	if err != nil {
 		f.s.logger.Error("write a status", "error", err)
 	}
-	return code, body
+	return code, text
 }
 
 func remoteAddr(r *http.Request) netip.Addr {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -65,7 +66,44 @@ func listenOTLP(what, addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept OTLP over %s: %w", what, err)
 	}
-	return l, nil
+	return &crowd{Listener: l}, nil
+}
+
+// maxCallers bounds the connections of a listener; one more is closed at once.
+const maxCallers = 2000
+
+// crowd is a listener with bounded connections.
+type crowd struct {
+	net.Listener
+	open atomic.Int64
+}
+
+// Accept waits for a connection for which there is room.
+func (l *crowd) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= maxCallers {
+			return &caller{Conn: c, of: l}, nil
+		}
+		l.open.Add(-1)
+		_ = c.Close() // who comes again later may find room
+	}
+}
+
+// caller is one connection of a crowd.
+type caller struct {
+	net.Conn
+	of   *crowd
+	once sync.Once
+}
+
+// Close makes room for another.
+func (c *caller) Close() error {
+	c.once.Do(func() { c.of.open.Add(-1) })
+	return c.Conn.Close()
 }
 
 // farewellWithin is how long requests may take that are there when the service stops.

@@ -52,7 +52,7 @@ func (o *serverOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.data, "data", "", "data folder (default: a new temporary one, removed at the end)")
 	f.StringVar(&o.policy, "policy", "", "policy document (JSON) to put in force as default")
 	f.StringVar(&o.users, "users", "", "file of users that may connect: devices, and links from below")
-	f.StringVar(&o.tls.Cert, "tls-cert", "", "certificate (PEM) for NATS, MQTT and links; needs --tls-key")
+	f.StringVar(&o.tls.Cert, "tls-cert", "", "certificate (PEM) for NATS, MQTT, OTLP and links; needs --tls-key")
 	f.StringVar(&o.tls.Key, "tls-key", "", "its private key")
 	f.StringVar(&o.tls.CA, "tls-ca", "", "authority that clients' certificates must come from")
 	f.StringVar(&o.durability, "durability", string(bus.Fast), "what a power cut may take: fast (at most a second, declared) or durable (nothing)")

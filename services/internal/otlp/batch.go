@@ -25,7 +25,6 @@ type Rules struct {
 type Batch struct {
 	Items   []Item
 	Refused []Refusal
-	Detail  string // of the first refusal
 	Records int    // all, whatever becomes of them
 	next    uint32 // place of the next reading, whatever becomes of it
 }
@@ -36,24 +35,22 @@ type Item struct {
 	Reading schemas.Reading
 }
 
-// Refusal says that N records of a device are refused.
+// Refusal says that N records of a device are refused, and of the first why.
 type Refusal struct {
 	Device string
 	Reason schemas.Reason
 	N      int
+	Detail string
 }
 
 // refuse refuses n records.
 func (b *Batch) refuse(device string, why schemas.Reason, n int, format string, args ...any) {
 	b.Records += n
-	if b.Detail == "" {
-		b.Detail = fmt.Sprintf(format, args...)
-	}
 	if k := len(b.Refused) - 1; k >= 0 && b.Refused[k].Device == device && b.Refused[k].Reason == why {
 		b.Refused[k].N += n
 		return
 	}
-	b.Refused = append(b.Refused, Refusal{device, why, n})
+	b.Refused = append(b.Refused, Refusal{device, why, n, fmt.Sprintf(format, args...)})
 }
 
 // add takes a reading unless it is refused.

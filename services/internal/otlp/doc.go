@@ -24,6 +24,7 @@
 // Readings carry the hash of their request's bytes and their place in it, so that
 // those of a request that is sent again are known.
 //
-// Limits: attributes that no view looks at are left out. A data point that says it
-// has no value is no record.
+// Limits: MaxBytes (the caller sees to it), MaxRecords, and what else a request may
+// hold, measured before it is decoded. Attributes that no view looks at are left
+// out. A data point that says it has no value is no record.
 package otlp

@@ -1,6 +1,9 @@
 package otlp
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -229,7 +232,7 @@ func TestSpans(t *testing.T) {
 	s.Attributes().PutStr("route", "/")
 	spans.AppendEmpty().SetName("nobody's")
 	b := Traces(td, rules("route"))
-	if b.Records != 2 || len(b.Items) != 1 || len(b.Refused) != 1 || b.Refused[0] != (Refusal{"shop_1_a", schemas.BadValue, 1}) {
+	if b.Records != 2 || len(b.Items) != 1 || len(b.Refused) != 1 || b.Refused[0] != (Refusal{"shop_1_a", schemas.BadValue, 1, `span "nobody's" has no trace or no id of its own`}) {
 		t.Fatalf("got %+v", b)
 	}
 	want := schemas.Reading{
@@ -336,13 +339,51 @@ func nested(t testing.TB, levels int) []byte {
 }
 
 func TestTooDeep(t *testing.T) {
-	for levels, want := range map[int]bool{1: false, 30: false, 60: true, 5000: true} {
-		if got := TooDeep(nested(t, levels)); got != want {
-			t.Errorf("%d levels: too deep %v, want %v", levels, got, want)
+	for levels, want := range map[int]bool{1: false, 60: false, 99: false, 100: true, 5000: true} {
+		if err := within(schemas.Logs, Protobuf, nested(t, levels)); errors.Is(err, ErrDeep) != want {
+			t.Errorf("%d levels: %v", levels, err)
 		}
 		text := strings.Repeat(`{"a":[`, levels) + `"{[{[\"{["` + strings.Repeat(`]}`, levels)
-		if got := TooDeepJSON([]byte(text)); got != (levels > 100) {
-			t.Errorf("%d levels of JSON: too deep %v", levels, got)
+		if err := within(schemas.Logs, JSON, []byte(text)); errors.Is(err, ErrDeep) != (levels > 150) {
+			t.Errorf("%d levels of JSON: %v", levels, err)
+		}
+	}
+}
+
+// What would take a hundred times its size in memory is refused by its bytes.
+func TestTooMany(t *testing.T) {
+	field := func(number byte, content []byte) []byte {
+		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(content))), content...)
+	}
+	empty := func(number byte) []byte { return bytes.Repeat([]byte{number<<3 | 2, 0}, maxElements+1) }
+	inSpan := func(b []byte) []byte { return field(1, field(2, field(2, b))) }
+	inPoint := func(number byte, b []byte) []byte { return inSpan(field(number, field(1, b))) }
+	for name, c := range map[string]struct {
+		signal schemas.Signal
+		e      Encoding
+		body   []byte
+	}{
+		"resources":         {schemas.Traces, Protobuf, empty(1)},
+		"spans":             {schemas.Traces, Protobuf, field(1, field(2, empty(2)))},
+		"deprecated scopes": {schemas.Traces, Protobuf, field(1, bytes.Repeat([]byte{0xc2, 0x3e, 0}, maxElements+1))},
+		"events":            {schemas.Traces, Protobuf, inSpan(empty(11))},
+		"links":             {schemas.Traces, Protobuf, inSpan(empty(13))},
+		"attributes":        {schemas.Logs, Protobuf, inSpan(empty(6))},
+		"values":            {schemas.Logs, Protobuf, inSpan(field(5, field(5, empty(1))))},
+		"exemplars":         {schemas.Metrics, Protobuf, inPoint(7, empty(5))},
+		"quantiles":         {schemas.Metrics, Protobuf, inPoint(11, empty(6))},
+		"fewer spans":       {schemas.Traces, Protobuf, field(1, field(2, bytes.Repeat([]byte{0x12, 0}, MaxRecords+1)))},
+		"fewer logs":        {schemas.Logs, Protobuf, field(1, field(2, bytes.Repeat([]byte{0x12, 0}, MaxRecords+1)))},
+		"fewer points":      {schemas.Metrics, Protobuf, inSpan(field(5, bytes.Repeat([]byte{0x0a, 0}, MaxRecords+1)))},
+		"JSON":              {schemas.Traces, JSON, []byte(`{"resourceSpans":[` + strings.Repeat(`{},`, 2*maxElements) + `{}]}`)},
+	} {
+		if _, err := Read(c.signal, c.e, c.body, rules("a")); !errors.Is(err, ErrMany) {
+			t.Errorf("%s, %d bytes: %v", name, len(c.body), err)
+		}
+	}
+	for _, b := range [][]byte{{0x0b}, {0x0a}, {0x0a, 9}, {0x08}, {0x09, 1}, {0x80}} {
+		if err := within(schemas.Traces, Protobuf, b); !errors.Is(err, errWire) {
+			t.Errorf("%x: %v", b, err)
 		}
 	}
 }

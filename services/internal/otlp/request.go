@@ -1,7 +1,6 @@
 package otlp
 
 import (
-	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
@@ -20,34 +19,48 @@ const (
 	JSON     Encoding = "application/json"
 )
 
-// ErrDeep says that a request is nested deeper than any honest one.
-var ErrDeep = errors.New("it is nested too deep")
-
-// Read makes a batch of a request's bytes. An error says that they are no request.
+// Read makes a batch of a request's bytes. An error says that they are no request,
+// or, if it is ErrDeep or ErrMany, one that is beyond the bounds.
 func Read(signal schemas.Signal, e Encoding, body []byte, r Rules) (*Batch, error) {
-	if e == JSON && TooDeepJSON(body) || e == Protobuf && TooDeep(body) {
-		return nil, fmt.Errorf("decode %d bytes of %s: %w", len(body), signal, ErrDeep)
+	b, err := read(signal, e, body, &r)
+	if err != nil {
+		return nil, fmt.Errorf("decode %d bytes of %s: %w", len(body), signal, err)
+	}
+	return b, nil
+}
+
+func read(signal schemas.Signal, e Encoding, body []byte, r *Rules) (*Batch, error) {
+	if err := within(signal, e, body); err != nil {
+		return nil, err
 	}
 	r.Request = max(schemas.Hash(body), 1)
 	switch signal {
 	case schemas.Traces:
 		q := ptraceotlp.NewExportRequest()
-		if err := decode(q, signal, e, body); err != nil {
+		if err := decode(q, e, body); err != nil {
 			return nil, err
 		}
-		return Traces(q.Traces(), r), nil
+		return countable(q.Traces().SpanCount(), func() *Batch { return Traces(q.Traces(), *r) })
 	case schemas.Logs:
 		q := plogotlp.NewExportRequest()
-		if err := decode(q, signal, e, body); err != nil {
+		if err := decode(q, e, body); err != nil {
 			return nil, err
 		}
-		return Logs(q.Logs(), r), nil
+		return countable(q.Logs().LogRecordCount(), func() *Batch { return Logs(q.Logs(), *r) })
 	}
 	q := pmetricotlp.NewExportRequest()
-	if err := decode(q, signal, e, body); err != nil {
+	if err := decode(q, e, body); err != nil {
 		return nil, err
 	}
-	return Metrics(q.Metrics(), r), nil
+	return countable(q.Metrics().DataPointCount(), func() *Batch { return Metrics(q.Metrics(), *r) })
+}
+
+// countable makes a batch unless it would hold too many records.
+func countable(records int, batch func() *Batch) (*Batch, error) {
+	if records > MaxRecords {
+		return nil, fmt.Errorf("%w: %d records, at most %d", ErrMany, records, MaxRecords)
+	}
+	return batch(), nil
 }
 
 // request is what requests of all signals have.
@@ -56,16 +69,11 @@ type request interface {
 	UnmarshalJSON(data []byte) error
 }
 
-func decode(q request, signal schemas.Signal, e Encoding, body []byte) (err error) {
+func decode(q request, e Encoding, body []byte) error {
 	if e == JSON {
-		err = q.UnmarshalJSON(body)
-	} else {
-		err = q.UnmarshalProto(body)
+		return q.UnmarshalJSON(body)
 	}
-	if err != nil {
-		return fmt.Errorf("decode %d bytes of %s: %w", len(body), signal, err)
-	}
-	return nil
+	return q.UnmarshalProto(body)
 }
 
 // Answer writes the response to a request of which some records were refused.
