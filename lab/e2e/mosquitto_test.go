@@ -43,7 +43,7 @@ func TestMosquitto(t *testing.T) {
 			publish(t, p, lines, "-V", version, "-q", qos, "-t", "tel/acme/"+version+"-"+qos+"/metrics", "-l")
 		}
 	}
-	want := map[schemas.Reason]uint64{schemas.Unsupported: 1, schemas.BadSubject: 1}
+	want := map[schemas.Reason]uint64{schemas.NoValues: 1, schemas.BadSubject: 1}
 	for _, bad := range badMessages() {
 		publish(t, p, bad.payload, "-q", "1", "-t", "tel/acme/poison/metrics", "-s")
 		want[bad.reason]++

@@ -66,7 +66,7 @@ func TestNATSReplies(t *testing.T) {
 		}
 	}
 	for subject, want := range map[string]string{
-		"tel.acme.pump-1.traces": "unsupported", "tel.acme.pump-1.else": "bad_subject",
+		"tel.acme.pump-1.traces": "undecodable", "tel.acme.pump-1.else": "bad_subject",
 		"tel.acme.pump-1": "bad_subject", "tel.acme.pump-1.metrics.more": "bad_subject", "tel.ac!me.pump-1.metrics": "bad_subject",
 	} {
 		if reply, fault := request(t, nc, subject, "1"); fault != want {

@@ -25,7 +25,7 @@ var shells = []string{
 	"services/ingest/puback.go", // writes to connections
 	"services/ingest/take.go",   // stamps arrivals
 	"services/ingest/export.go", // likewise, and waits for the journal
-	"services/ingest/otlp.go", // bodies and the journal, by the clock
+	"services/ingest/otlp.go",   // bodies and the journal, by the clock
 	"services/ingest/otlpgrpc.go",
 	"services/ingest/otlphttp.go",
 	"services/ingest/otlplisten.go",

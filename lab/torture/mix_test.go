@@ -142,7 +142,7 @@ func (m *mixer) spoil(x *message) {
 		{schemas.NoValues, m.noValues},
 		{schemas.Future, m.future},
 		{schemas.BadSubject, m.elsewhere},
-		{schemas.Unsupported, m.otherSignal},
+		{schemas.Undecodable, m.otherSignal},
 	}
 	k := kinds[m.IntN(len(kinds))]
 	if k.reason == schemas.TooLarge && m.IntN(50) > 0 { // they are large
@@ -243,8 +243,7 @@ func (m *mixer) elsewhere(x *message) []byte {
 
 func (m *mixer) otherSignal(x *message) []byte {
 	x.signal = string(m.pick(string(schemas.Traces), string(schemas.Logs)))
-	text, _ := m.reading()
-	return []byte(text)
+	return []byte("no request")
 }
 
 // tally is what must become of messages.

@@ -130,7 +130,7 @@ func (a *agent) accept(in *arrival, d *device, m *message, rules *Rules) (record
 				a.status.Overflow++
 			}
 		}
-		if in.packet.ID != 0 && !r.Numbered {
+		if in.packet.ID != 0 && !r.Numbered && r.Request.Hash == 0 {
 			r.Packet = in.packet
 			r.Packet.Hash = packetHash(in.payload, m.at[i])
 		}

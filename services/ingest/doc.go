@@ -50,7 +50,8 @@
 //
 // A record is one metric of one reading. A payload that is refused as a whole
 // (undecodable, too large, too deep, too many readings, bad subject,
-// unsupported) is one record. A reading that is refused as a whole (bad time,
+// unsupported) is one record. Spans and log records come as OTLP requests, of which
+// each span and log record is one. A reading that is refused as a whole (bad time,
 // seq, boot or attributes, future, too many metrics, no values) is as many
 // records as it has good metrics, at least one; a bad metric name or value
 // refuses that record only. A name that comes twice in a reading is refused the

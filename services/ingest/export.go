@@ -116,7 +116,7 @@ func (s *Service) chunks(tenant string, signal schemas.Signal, b *otlp.Batch) []
 		c.size += sizeOf(&it.Reading)
 	}
 	for _, r := range b.Refused {
-		at(r.Device).m.refuse(r.Reason, r.N, 0, "%s", r.Detail)
+		at(r.Device).m.refuse(r.Reason, r.N, r.At, "%s", r.Detail)
 	}
 	return all
 }

@@ -131,13 +131,13 @@ func TestBadSubjects(t *testing.T) {
 			}
 		}
 		for _, s := range []string{"traces", "logs"} {
-			if g := <-h.nats.request("tel.t.d."+s, "1"); g.header != string(schemas.Unsupported) {
+			if g := <-h.nats.request("tel.t.d."+s, "1"); g.header != string(schemas.Undecodable) {
 				t.Errorf("%s: %+v", s, g)
 			}
 		}
 		rows := sum(h.mustStop(t))
 		w := schemas.Flow{Tenant: noTenant, Signal: schemas.Metrics, Outcome: schemas.Rejected, Reason: schemas.BadSubject}
-		if rows[w] != uint64(len(subjects)) || rows[schemas.Flow{Tenant: "t", Signal: schemas.Logs, Outcome: schemas.Rejected, Reason: schemas.Unsupported}] != 1 {
+		if rows[w] != uint64(len(subjects)) || rows[schemas.Flow{Tenant: "t", Signal: schemas.Logs, Outcome: schemas.Rejected, Reason: schemas.Undecodable}] != 1 {
 			t.Errorf("rows %v", rows)
 		}
 	})

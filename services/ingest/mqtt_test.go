@@ -85,7 +85,8 @@ func TestRefusedPublish(t *testing.T) {
 	}{
 		{"tel/t/d/metrics", `{"temp":`, schemas.Undecodable, 0x99},
 		{"tel/t/d/metrics", `{"temp":1,"ts":5}`, schemas.BadTime, 0x99},
-		{"tel/t/d/traces", `{}`, schemas.Unsupported, 0x83},
+		{"tel/t/d/traces", `{}`, schemas.NoValues, 0x99},
+		{"tel/t/d/logs", `1`, schemas.Undecodable, 0x99},
 		{"tel/t/metrics", `{"temp":1}`, schemas.BadSubject, 0x90},
 		{"tel.t.d.metrics", `{"temp":1}`, schemas.BadSubject, 0x90},
 		{"$SYS/broker/x", `{"temp":1}`, schemas.BadSubject, 0x90},

@@ -23,7 +23,8 @@ func (s *Service) take(in *arrival, shed bool) bool {
 	case r.bad:
 		m = d.unread(schemas.BadSubject, "subject %.200q: want tel.<tenant>.<device>.<signal> with the sender's own names", r.subject)
 	case r.signal != schemas.Metrics:
-		m = d.unread(schemas.Unsupported, "signal %s: only metrics are taken", r.signal)
+		d.lead = r.agent.clock.lead(in.now)
+		m = d.request(r, in.payload, rules, set.Wants, in.now.UnixNano())
 	default:
 		d.lead = r.agent.clock.lead(in.now)
 		m = d.decode(in.payload, rules, in.now.UnixNano())

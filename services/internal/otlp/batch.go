@@ -35,22 +35,24 @@ type Item struct {
 	Reading schemas.Reading
 }
 
-// Refusal says that N records of a device are refused, and of the first why.
+// Refusal says that N records of a device are refused.
 type Refusal struct {
 	Device string
 	Reason schemas.Reason
 	N      int
-	Detail string
+	At     int    // the first one's place among the request's records
+	Detail string // of the first one
 }
 
 // refuse refuses n records.
 func (b *Batch) refuse(device string, why schemas.Reason, n int, format string, args ...any) {
+	at := b.Records
 	b.Records += n
 	if k := len(b.Refused) - 1; k >= 0 && b.Refused[k].Device == device && b.Refused[k].Reason == why {
 		b.Refused[k].N += n
 		return
 	}
-	b.Refused = append(b.Refused, Refusal{device, why, n, fmt.Sprintf(format, args...)})
+	b.Refused = append(b.Refused, Refusal{device, why, n, at, fmt.Sprintf(format, args...)})
 }
 
 // add takes a reading unless it is refused.

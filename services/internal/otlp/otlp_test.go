@@ -232,7 +232,7 @@ func TestSpans(t *testing.T) {
 	s.Attributes().PutStr("route", "/")
 	spans.AppendEmpty().SetName("nobody's")
 	b := Traces(td, rules("route"))
-	if b.Records != 2 || len(b.Items) != 1 || len(b.Refused) != 1 || b.Refused[0] != (Refusal{"shop_1_a", schemas.BadValue, 1, `span "nobody's" has no trace or no id of its own`}) {
+	if b.Records != 2 || len(b.Items) != 1 || len(b.Refused) != 1 || b.Refused[0] != (Refusal{"shop_1_a", schemas.BadValue, 1, 1, `span "nobody's" has no trace or no id of its own`}) {
 		t.Fatalf("got %+v", b)
 	}
 	want := schemas.Reading{
