@@ -287,24 +287,29 @@ func TestSlices(t *testing.T) {
 			window("device", deviceDims, []string{"a", "d2", "temp"}, start, 1, schemas.OnTime, float64(10-n)),
 		))
 	}
-	ask := func(most int) (sums []float64, err error) {
+	ask := func(few, most int) (sums []float64, err error) {
 		q := Query{Tier: schemas.TierRegion, To: r.now}
-		err = answer(t.Context(), r.bus.Bus, &q, most, func(t *parts.Sum) error {
+		c := newCatalog(r.bus.Bus)
+		c.volumes[q.stream()].room = room{few, most}
+		err = c.answer(t.Context(), &q, func(t *parts.Sum) error {
 			sums = append(sums, t.Sum)
 			return nil
 		})
 		return sums, err
 	}
-	whole, err := ask(1000)
+	whole, err := ask(1000, 1000)
 	if err != nil || len(whole) != 20 || !slices.IsSorted(whole) {
 		t.Fatalf("whole: %v, %v", whole, err)
 	}
 	for _, most := range []int{2, 3, 7, 19} {
-		if sliced, err := ask(most); err != nil || !slices.Equal(sliced, whole) {
+		if sliced, err := ask(most, most); err != nil || !slices.Equal(sliced, whole) {
 			t.Errorf("in slices of %d: %v, %v", most, sliced, err)
 		}
 	}
-	if _, err := ask(1); !errors.Is(err, errTooMany) {
+	if together, err := ask(1, 2); err != nil || !slices.Equal(together, whole) {
+		t.Errorf("two windows with the same end, together: %v, %v", together, err)
+	}
+	if _, err := ask(1, 1); !errors.Is(err, errTooMany) {
 		t.Errorf("two windows with the same end in slices of one: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ func BenchmarkWindows(b *testing.B) {
 	q := Query{Tier: schemas.TierRegion, To: 1 << 62}
 	b.ReportAllocs()
 	for b.Loop() {
-		w, dec := newWindows(q.wants, maxWindows), schemas.CommitDecoder{}
+		w, dec := newWindows(q.wants, followerRoom), schemas.CommitDecoder{}
 		for _, data := range set {
 			c, err := dec.Decode(data, schemas.WithLocal)
 			if err != nil {

@@ -35,8 +35,12 @@
 // 404, 422 (an invalid document) or 503 (nobody who knows answers).
 //
 // Promises: what is shown of a window is the sum of the newest revisions of all
-// its parts, as of the end of the stream when asked.
-// Memory per question is bounded by maxWindows. The cumulative histograms of
+// its parts, as of the end of the stream when asked, however late they were written.
+// A question reads the messages that hold its answer and their neighbors, not what
+// lies between (index.go); the first one that reaches further back than all before
+// reads once what lies between there and then. Memory per question is bounded by
+// questionRoom, an index by indexSpans, questions at once by maxQueries; an answer
+// whose client does not read for half a minute ends. The cumulative histograms of
 // /metrics add the increase of every revision once.
 //
 // Goroutines:
@@ -46,6 +50,6 @@
 //
 // Limits: a window is found by the time at which its revisions were stored, which
 // is at most two minutes before its start: a clock stepped further than that hides
-// windows from narrow questions, not from wide ones. Writing is for loopback
+// windows from narrow questions, until somebody has asked a wide one. Writing is for loopback
 // clients that know the operator's password.
 package console

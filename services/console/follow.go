@@ -34,7 +34,7 @@ func follow(ctx context.Context, b *bus.Bus, q *Query, cfg *Config, emit func([]
 	if err != nil {
 		return err
 	}
-	f, in := feed{query: q, cfg: cfg, set: newWindows(q.wants, maxWindows)}, commits{want: q.parts()}
+	f, in := feed{query: q, cfg: cfg, set: newWindows(q.wants, followerRoom)}, commits{want: q.parts()}
 	return b.Read(ctx, q.stream(), from, false, func(m bus.Message) error {
 		whole := false
 		err := in.read(m, func(c *schemas.Commit) error {

@@ -124,8 +124,13 @@ func newLines(w http.ResponseWriter) *lines {
 	return l
 }
 
+// patience is how long a client may take to read 32 KB of its answer: who does not read
+// would keep others from asking.
+const patience = 30 * time.Second
+
 // Write hands lines to the client.
 func (l *lines) Write(b []byte) (int, error) {
+	_ = http.NewResponseController(l.http).SetWriteDeadline(time.Now().Add(patience)) // a client without one waits
 	n, err := l.http.Write(b)
 	l.out += n
 	return n, err
@@ -173,7 +178,7 @@ func (s *Service) getWindows(w http.ResponseWriter, r *http.Request, late bool) 
 		return out.enc.Encode(s.cfg.rowOf(t, q.Detail))
 	}
 	for _, tier := range q.tiers() {
-		if err = s.search(r.Context(), &tier, emit); err != nil {
+		if err = s.catalog.answer(r.Context(), &tier, emit); err != nil {
 			break
 		}
 	}
@@ -185,14 +190,6 @@ func (s *Service) getWindows(w http.ResponseWriter, r *http.Request, late bool) 
 		err = out.enc.Encode(trailer{End: true, Windows: n})
 	}
 	s.finish(out, err)
-}
-
-// search hands what answers a question of one tier to emit.
-func (s *Service) search(ctx context.Context, q *Query, emit func(*parts.Sum) error) error {
-	if q.Limit > 0 {
-		return newestOf(ctx, s.bus, q, min(q.Limit, maxWindows), emit)
-	}
-	return answer(ctx, s.bus, q, maxWindows, emit)
 }
 
 func (s *Service) followWindows(w http.ResponseWriter, r *http.Request, q *Query) {
@@ -226,6 +223,7 @@ func (s *Service) finish(out *lines, err error) {
 		_ = out.enc.Encode(map[string]string{"error": err.Error()})
 	}
 	_ = out.flush()
+	_ = http.NewResponseController(out.http).SetWriteDeadline(time.Time{}) // the connection may be used again
 }
 
 func (s *Service) getDevices(w http.ResponseWriter, r *http.Request) {

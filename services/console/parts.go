@@ -12,9 +12,17 @@ import (
 	"weir/services/internal/parts"
 )
 
-// maxWindows bounds what one question holds in memory: about 150 MB. What does
-// not fit is answered in slices of event time, each from a reading of its own.
-const maxWindows = 250_000
+// room is how many windows are held in memory.
+type room struct {
+	few  int // so many, where what does not fit is for another reading
+	most int // windows that end at the same time are held together, up to so many
+}
+
+// What a question holds: about 12 MB, and 150 MB at most; and what a follower holds.
+var (
+	questionRoom = room{few: 20_000, most: 250_000}
+	followerRoom = room{few: 250_000, most: 250_000}
+)
 
 // errTooMany says that a question is too wide for slices to help.
 var errTooMany = questionError{errors.New("too many windows end at the same time: name a tenant, a view or a metric")}
@@ -39,38 +47,28 @@ func (p *part) same(w *schemas.Window) bool {
 	return p.FirstN == w.FirstN && p.Contributor == w.Contributor && p.Epoch == w.Epoch
 }
 
-// progressID names what a producer says about a view.
-type progressID struct{ producer, view string }
-
-// mark says how far a producer's windows are final: every part with End <=
-// through, but those that are held.
-type mark struct {
-	epoch   schemas.Epoch
-	through int64 // of this epoch
-	before  int64 // of the epochs before it, whose parts nobody revises any more
-}
-
 // windows collects the newest revisions of parts. One goroutine uses it.
 type windows struct {
 	wants    func(*schemas.Window) bool
-	most     int   // windows to hold
+	room     room
 	through  int64 // windows that end later are left out: they did not fit
 	byID     map[windowID][]*part
-	progress map[progressID]*mark
+	progress finality
 	fresh    map[string][]*part    // by producer: what came in the commit that is being read
 	changed  map[windowID]struct{} // since the last call of take
 }
 
-func newWindows(wants func(*schemas.Window) bool, most int) *windows {
+func newWindows(wants func(*schemas.Window) bool, r room) *windows {
 	return &windows{
-		wants: wants, most: most, through: math.MaxInt64,
-		byID: map[windowID][]*part{}, progress: map[progressID]*mark{}, fresh: map[string][]*part{}, changed: map[windowID]struct{}{},
+		wants: wants, room: r, through: math.MaxInt64,
+		byID: map[windowID][]*part{}, progress: finality{}, fresh: map[string][]*part{}, changed: map[windowID]struct{}{},
 	}
 }
 
 // apply takes an entry's windows and, from the end of a commit, its progress.
 // Nothing that it keeps aliases the entry's bytes.
 func (s *windows) apply(c *schemas.Commit) error {
+	s.progress.enter(c)
 	for _, rows := range [...][]schemas.Window{c.Local, c.Windows} {
 		for i := range rows {
 			if rows[i].End <= s.through && s.wants(&rows[i]) {
@@ -81,19 +79,24 @@ func (s *windows) apply(c *schemas.Commit) error {
 	if c.End {
 		s.pass(c)
 	}
-	if len(s.byID) > s.most {
+	if len(s.byID) > s.room.few {
 		return s.halve()
 	}
 	return nil
 }
 
-// halve leaves out the later half of the windows.
+// halve leaves out the later half of the windows. Those that end together stay together, as long as there is room.
 func (s *windows) halve() error {
 	ids := s.all()
 	middle, newest := ids[len(ids)/2].end, ids[len(ids)-1].end
 	if middle == newest {
 		first := slices.IndexFunc(ids, func(id windowID) bool { return id.end == newest })
-		if first == 0 {
+		switch {
+		case first > 0:
+		case s.room.few < s.room.most:
+			s.room.few = min(2*s.room.few, s.room.most)
+			return nil
+		default:
 			return errTooMany
 		}
 		middle = ids[first-1].end
@@ -123,55 +126,36 @@ func (s *windows) put(w *schemas.Window) {
 	p.Window = *w
 	p.Sketch = bytes.Clone(w.Sketch)
 	p.Exemplars = nil
-	p.held = p.End <= s.mark(p.Contributor, p.View, p.Epoch).through
+	p.held = s.progress.passes(p, p.Epoch)
 	s.fresh[p.Contributor] = append(s.fresh[p.Contributor], p)
 	s.changed[id] = struct{}{}
-}
-
-// mark is what a producer has said about a view. A new epoch says everything anew.
-func (s *windows) mark(producer, view string, epoch schemas.Epoch) *mark {
-	id := progressID{producer, view}
-	m := s.progress[id]
-	switch {
-	case m == nil:
-		m = &mark{epoch: epoch, through: math.MinInt64, before: math.MinInt64}
-	case m.epoch != epoch:
-		m = &mark{epoch: epoch, through: math.MinInt64, before: max(m.before, m.through)}
-	}
-	s.progress[id] = m
-	return m
 }
 
 // pass takes the progress in the end of a commit. It does not cover the windows
 // of the same commit: those that it passes are held.
 func (s *windows) pass(c *schemas.Commit) {
-	for _, p := range c.Views {
-		m := s.mark(c.Producer, p.View, c.Epoch)
-		m.through = max(m.through, p.FinalThrough)
-	}
+	s.progress.take(c)
 	for _, p := range s.fresh[c.Producer] {
-		p.held = p.End <= s.mark(c.Producer, p.View, c.Epoch).through
+		p.held = s.progress.passes(p, c.Epoch)
 	}
 	delete(s.fresh, c.Producer)
 }
 
-// timing is what the newest progress makes of a part's own timing.
-func (s *windows) timing(p *part) schemas.Timing {
-	m := s.progress[progressID{p.Contributor, p.View}]
-	passed := m.through >= p.End && !p.held
-	if m.epoch != p.Epoch {
-		passed = max(m.before, m.through) >= p.End
+// settle takes the progress of the whole stream where only places of it were read:
+// each with the end of every commit that has windows there, or to the end of the stream.
+func (s *windows) settle(all finality) {
+	s.progress = all
+	for _, parts := range s.fresh { // their commits have not ended
+		for _, p := range parts {
+			p.held = all.passes(p, p.Epoch)
+		}
 	}
-	if passed {
-		return schemas.FinalTiming
-	}
-	return p.Timing
 }
 
 // final reports whether every part of a window is final.
 func (s *windows) final(id windowID) bool {
 	for _, p := range s.byID[id] {
-		if s.timing(p) != schemas.FinalTiming {
+		if s.progress.timing(p) != schemas.FinalTiming {
 			return false
 		}
 	}
@@ -184,7 +168,7 @@ func (s *windows) merged(id windowID) *parts.Sum {
 	t := new(parts.Sum)
 	for _, p := range s.byID[id] {
 		w := p.Window
-		w.Timing = s.timing(p)
+		w.Timing = s.progress.timing(p)
 		t.Add(&w)
 	}
 	return t

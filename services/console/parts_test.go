@@ -78,7 +78,7 @@ func TestFinal(t *testing.T) {
 			{c(1, 0, w(1, 1, on)), "on_time"}, {c(2, end), "final"}, {epoch(c(1, 0)), "final"},
 		},
 	} {
-		s := newWindows(func(*schemas.Window) bool { return true }, 10)
+		s := newWindows(func(*schemas.Window) bool { return true }, room{10, 10})
 		id := windowID{view: "device", tenant: "a", key: "a\x00d\x00temp", end: end}
 		for i, step := range steps {
 			written := new(schemas.CommitEncoder).Append(nil, &step.Commit)

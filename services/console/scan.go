@@ -2,9 +2,8 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"time"
 
 	"weir/schemas"
@@ -58,29 +57,65 @@ func (r *commits) read(m bus.Message, handle func(*schemas.Commit) error) error 
 	return handle(c)
 }
 
-// collect reads what answers q from windows that end after a time, up to the end
-// of the stream as it is, or as much as fits: see windows.through.
-func collect(ctx context.Context, b *bus.Bus, q *Query, after int64, most int) (*windows, error) {
-	from, err := seek(ctx, b, q.stream(), max(q.From, after))
+// answer hands what answers q to emit, oldest first; of Limit windows the newest.
+func (c *catalog) answer(ctx context.Context, q *Query, emit func(*parts.Sum) error) error {
+	v := c.volumes[q.stream()]
+	found, err := v.look(ctx, q)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	set := newWindows(func(w *schemas.Window) bool { return w.End > after && q.wants(w) }, most)
-	in := commits{want: q.parts()}
-	err = b.Read(ctx, q.stream(), from, true, func(m bus.Message) error { return in.read(m, set.apply) })
-	if err == nil {
-		err = ctx.Err()
+	first, skip := 0, 0
+	if q.Limit > 0 {
+		if first, skip, err = v.newest(ctx, q, &found); err != nil {
+			return err
+		}
 	}
-	return set, err
-}
-
-// answer hands what answers q to emit, oldest first, without a limit.
-func answer(ctx context.Context, b *bus.Bus, q *Query, most int, emit func(*parts.Sum) error) error {
-	for after := int64(math.MinInt64); after < math.MaxInt64; {
-		set, err := collect(ctx, b, q, after, most)
+	for i := first; i < len(found.slices); i++ {
+		err := v.read(ctx, q, found.slices[i], found.finals, func(t *parts.Sum) error {
+			if skip > 0 {
+				skip--
+				return nil
+			}
+			return emit(t)
+		})
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// newest is where the newest q.Limit windows begin: in which slice, and behind how many windows of it.
+func (v *volume) newest(ctx context.Context, q *Query, found *contents) (first, skip int, err error) {
+	n := 0
+	for i := len(found.slices) - 1; i >= 0; i-- {
+		err := v.read(ctx, q, found.slices[i], found.finals, func(*parts.Sum) error {
+			n++
+			return nil
+		})
+		if err != nil {
+			return 0, 0, err
+		}
+		if n >= q.Limit {
+			return i, n - q.Limit, nil
+		}
+	}
+	return 0, 0, nil
+}
+
+// read hands the windows of a slice to emit, oldest first: in one reading, or in
+// several where they are too many.
+func (v *volume) read(ctx context.Context, q *Query, s slice, finals finality, emit func(*parts.Sum) error) error {
+	for after := s.after; after < s.through; {
+		set := newWindows(func(w *schemas.Window) bool { return w.End > after && w.End <= s.through && q.wants(w) }, v.room)
+		in := commits{want: q.parts()}
+		for _, m := range s.spans {
+			err := v.bus.ReadThrough(ctx, v.stream, m.first, m.last, func(m bus.Message) error { return in.read(m, set.apply) })
+			if err := errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+		}
+		set.settle(finals)
 		for _, id := range set.all() {
 			t := set.merged(id)
 			if q.Final && t.Timing != schemas.FinalTiming {
@@ -90,27 +125,7 @@ func answer(ctx context.Context, b *bus.Bus, q *Query, most int, emit func(*part
 				return err
 			}
 		}
-		after = set.through
-	}
-	return nil
-}
-
-// newestOf hands the newest n of what answers q to emit.
-func newestOf(ctx context.Context, b *bus.Bus, q *Query, n int, emit func(*parts.Sum) error) error {
-	var newest []*parts.Sum
-	err := answer(ctx, b, q, maxWindows, func(t *parts.Sum) error {
-		if newest = append(newest, t); len(newest) >= 2*n {
-			newest = slices.Delete(newest, 0, len(newest)-n)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, t := range newest[max(0, len(newest)-n):] {
-		if err := emit(t); err != nil {
-			return err
-		}
+		after = min(set.through, s.through)
 	}
 	return nil
 }

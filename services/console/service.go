@@ -27,6 +27,7 @@ type Service struct {
 	bus       *bus.Bus
 	listener  net.Listener
 	log       *slog.Logger
+	catalog   *catalog
 	queries   chan struct{} // a place each; full: the next one waits
 	followers chan struct{} // a place each; full: the next one is refused
 	metrics   *metrics
@@ -40,7 +41,7 @@ func New(cfg Config, b *bus.Bus, l net.Listener, log *slog.Logger) (*Service, er
 	if b == nil || l == nil || log == nil {
 		return nil, errors.New("configure console: it needs a bus, a listener and a logger")
 	}
-	s := &Service{cfg: cfg, bus: b, listener: l, log: log, queries: make(chan struct{}, maxQueries), followers: make(chan struct{}, maxFollowers)}
+	s := &Service{cfg: cfg, bus: b, listener: l, log: log, catalog: newCatalog(b), queries: make(chan struct{}, maxQueries), followers: make(chan struct{}, maxFollowers)}
 	s.metrics = newMetrics(cfg, s.observeNow, time.Now())
 	return s, nil
 }

@@ -260,6 +260,7 @@ type Usage struct {
 	Messages          uint64
 	FirstSeq, LastSeq uint64
 	LastTime          time.Time
+	Made              time.Time         // when the stream was
 	Subjects          map[string]uint64 // messages by subject, where asked for
 }
 
@@ -278,7 +279,7 @@ func (b *Bus) Usage(ctx context.Context, stream, subjects string) (Usage, error)
 	}
 	return Usage{
 		Bytes: int64(i.State.Bytes), MaxBytes: i.Config.MaxBytes, Messages: i.State.Msgs,
-		FirstSeq: i.State.FirstSeq, LastSeq: i.State.LastSeq, LastTime: i.State.LastTime, Subjects: i.State.Subjects,
+		FirstSeq: i.State.FirstSeq, LastSeq: i.State.LastSeq, LastTime: i.State.LastTime, Made: i.Created, Subjects: i.State.Subjects,
 	}, nil
 }
 

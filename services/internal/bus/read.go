@@ -37,45 +37,62 @@ const heartbeat = time.Second
 // stopAtEnd is set: it returns nil after the last message there was when asked.
 // What was purged is passed over: the sequences of the messages tell.
 func (b *Bus) Read(ctx context.Context, stream string, from uint64, stopAtEnd bool, handle func(Message) error, subjects ...string) error {
-	end := uint64(math.MaxUint64)
-	if stopAtEnd {
-		u, err := b.Usage(ctx, stream, "")
-		if err != nil {
-			return readError(ctx, stream, err)
-		}
-		if u.Messages == 0 || u.LastSeq < from {
-			return nil
-		}
-		end = u.LastSeq
+	if !stopAtEnd {
+		return b.read(ctx, stream, from, endless, handle, subjects)
+	}
+	u, err := b.Usage(ctx, stream, "")
+	if err != nil {
+		return readError(ctx, stream, err)
+	}
+	if u.Messages == 0 {
+		return nil
+	}
+	return b.read(ctx, stream, from, u.LastSeq, handle, subjects)
+}
+
+// ReadThrough is Read from one sequence to another, or to the end of the stream if that comes before.
+func (b *Bus) ReadThrough(ctx context.Context, stream string, from, through uint64, handle func(Message) error) error {
+	return b.read(ctx, stream, from, through, handle, nil)
+}
+
+// endless is the end of what goes on for ever.
+const endless = math.MaxUint64
+
+func (b *Bus) read(ctx context.Context, stream string, from, through uint64, handle func(Message) error, subjects []string) error {
+	from = max(from, 1)
+	if through < from {
+		return nil
 	}
 	c, err := b.js.OrderedConsumer(ctx, b.prefix+stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
 		InactiveThreshold: time.Minute,
 	})
 	if err != nil {
 		return readError(ctx, stream, err)
 	}
-	if i := c.CachedInfo(); stopAtEnd && i != nil && i.NumPending == 0 {
+	stops := through < endless
+	if i := c.CachedInfo(); stops && i != nil && i.NumPending == 0 {
 		return nil
 	}
-	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(aheadMessages, aheadBytes), jetstream.PullHeartbeat(heartbeat))
+	ahead := int(min(aheadMessages, through-from+1))
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(ahead, aheadBytes), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return readError(ctx, stream, err)
 	}
 	defer it.Stop()
 	defer context.AfterFunc(ctx, it.Stop)()
 	for more := true; more; {
-		m, err := next(ctx, c, it, stopAtEnd)
+		m, err := next(ctx, c, it, stops)
 		if err != nil {
 			return readError(ctx, stream, err)
 		}
-		if m == nil || m.Seq > end {
+		if m == nil || m.Seq > through {
 			return nil
 		}
 		if err := handle(*m); err != nil {
 			return err
 		}
-		more = !stopAtEnd || m.Seq < end && m.Pending > 0
+		more = !stops || m.Seq < through && m.Pending > 0
 	}
 	return nil
 }

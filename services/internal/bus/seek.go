@@ -80,3 +80,8 @@ func told(ctx context.Context, s jetstream.Stream, subjects string, from uint64,
 	}
 	return 0, false, nil
 }
+
+// Reconnects is how often the connection was made anew. The server may have been another one
+// meanwhile, or have lost the end of a stream: what was read before may be there no more, and other messages in
+// its place.
+func (b *Bus) Reconnects() uint64 { return b.nc.Stats().Reconnects }
