@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 )
@@ -10,6 +11,9 @@ import (
 type Epoch [16]byte
 
 func (e Epoch) String() string { return hex.EncodeToString(e[:]) }
+
+// Compare orders epochs by their bytes.
+func (e Epoch) Compare(o Epoch) int { return bytes.Compare(e[:], o[:]) }
 
 // ParseEpoch is the inverse of String; ok is false for anything else.
 func ParseEpoch(s string) (e Epoch, ok bool) {

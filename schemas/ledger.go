@@ -62,6 +62,25 @@ const (
 	OpenYet Outcome = "open"   // counted, in no emitted revision yet
 )
 
+// Unnumbered marks totals that commits carry and no ledger shows: the records of a tenant
+// that no device's number can tell from others, of all signals. What has arrived, less
+// these and the repeats, are the records of numbers, each number once.
+const Unnumbered Outcome = "unnumbered"
+
+// Numbers are the records of numbers in the totals of an aggregator, by tenant.
+func Numbers(rows []Total) map[string]uint64 {
+	n := map[string]uint64{}
+	for _, t := range rows {
+		switch t.Outcome {
+		case "":
+			n[t.Tenant] += t.N
+		case Duplicate, Unnumbered:
+			n[t.Tenant] -= t.N
+		}
+	}
+	return n
+}
+
 // Add books a row of an agent into the account.
 func (a *Account) Add(o Outcome, n uint64) {
 	switch o {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weir/schemas"
+	"weir/services/internal/bus"
 )
 
 // wrong says what cannot be: a reading counted twice, one that is missing and not
@@ -32,6 +33,9 @@ func (w *world) wrong(loss loss) string {
 		return fmt.Sprintf("nothing was lost, but of %d readings %d are counted and %d late; declared %+v", v.made, v.counted, v.late, t)
 	case loss < memory && missing > t.LostDeclared+t.Shed:
 		return fmt.Sprintf("of %d readings %d are missing; declared are %d lost and %d shed", v.made, missing, t.LostDeclared, t.Shed)
+	case loss < memory && t.Received-t.Duplicate+t.LostDeclared != v.made:
+		return fmt.Sprintf("of %d readings %d are received, %d of them repeats, and %d declared lost: off by %+d; %+v %+v",
+			v.made, t.Received, t.Duplicate, t.LostDeclared, int64(t.Received-t.Duplicate+t.LostDeclared-v.made), t, v.ledger.Reasons)
 	}
 	return ""
 }
@@ -211,6 +215,15 @@ func (h history) play() string {
 	return ""
 }
 
+// sent reports whether the region has all entries of a folder.
+func (w *world) sent(b *box) bool {
+	var d schemas.CommitDecoder
+	return !slices.ContainsFunc(b.all(agentBox), func(m bus.Message) bool {
+		c, err := d.Decode(m.Data, 0)
+		return err != nil || !w.has(c)
+	})
+}
+
 func (w *world) act(a act, old **box) {
 	lost := map[string][]string{
 		"outbox": {schemas.StreamAgentOutbox}, "state": {schemas.StreamCheckpoint}, "journal": {schemas.StreamJournal},
@@ -226,6 +239,9 @@ func (w *world) act(a act, old **box) {
 		}
 	case "crash", "lose", "cut":
 		w.crash()
+		if verb != "crash" && *old != nil && !w.sent(*old) {
+			*old = nil // it has entries of which other ones will take the numbers, and nobody can tell
+		}
 		for _, s := range lost[what] {
 			if verb == "lose" {
 				w.box.loseAll(s)

@@ -26,6 +26,10 @@ var explained = map[scenario.Kind]string{
 	scenario.Fill:  `no space left on device|JetStream|journal did not take a frame`,
 }
 
+// lossExplained are lines that belong to faults which may lose something: the end of an
+// outbox, of which the tier above has applied more.
+const lossExplained = `the tier above has entries that were made from input which is not here|the outbox is lost: entries through the checkpoint|the outbox has lost its end|outbox and checkpoints are lost|the input has lost messages that were folded`
+
 // suspicious returns the lines of a log that are alarms, or errors that nothing
 // explains.
 func suspicious(text string, allowed []*regexp.Regexp) (lines []string) {
@@ -56,6 +60,9 @@ func allowed(s *scenario.Scenario) []*regexp.Regexp {
 		if pattern, ok := explained[s.Faults[i].Kind]; ok {
 			all = append(all, regexp.MustCompile(pattern))
 		}
+	}
+	if s.End.Loss == scenario.Declared {
+		all = append(all, regexp.MustCompile(lossExplained))
 	}
 	for _, pattern := range s.End.Allow {
 		all = append(all, regexp.MustCompile(pattern)) // checked when it was read

@@ -33,6 +33,7 @@ type tenant struct {
 	crowded    uint64 // rejected: of one cumulative stream too many
 	doubt      uint64 // shed: perhaps in a window that stands, see Fold.doubtful
 	deviceHole int64  // records that the devices' numbers show to be missing
+	numbered   uint64 // records of the numbers that are not: taken or refused, each once
 }
 
 // flow is a row of what arrived and was discarded at the door.
@@ -98,7 +99,22 @@ func (a *accounts) rows() []schemas.Total {
 	if a.hole > 0 {
 		out = append(out, lost("", schemas.FrameHole, a.hole))
 	}
+	out = a.unnumbered(out)
 	sort.Slice(out, func(i, j int) bool { return less(&out[i], &out[j]) })
+	return out
+}
+
+// unnumbered appends how many records of each tenant no number can tell.
+func (a *accounts) unnumbered(out []schemas.Total) []schemas.Total {
+	all := schemas.Numbers(out)
+	for o, t := range a.tenants {
+		all[o.name] -= t.numbered
+	}
+	for tenant, n := range all {
+		if int64(n) > 0 {
+			out = append(out, schemas.Total{Tenant: tenant, Outcome: schemas.Unnumbered, N: n})
+		}
+	}
 	return out
 }
 
@@ -154,7 +170,7 @@ func (a *accounts) append(b []byte) []byte {
 	for _, o := range owners {
 		t := a.tenants[o]
 		b = fold.AppendString(fold.AppendString(b, o.name), string(o.signal))
-		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded, t.doubt} {
+		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded, t.doubt, t.numbered} {
 			b = binary.AppendUvarint(b, v)
 		}
 		b = binary.AppendVarint(b, t.deviceHole)
@@ -190,6 +206,9 @@ func (a *accounts) read(r *fold.StateReader, version byte) {
 		t.counted, t.late, t.old, t.duplicate, t.open = r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()
 		if version > 2 {
 			t.crowded, t.doubt = r.Uint(), r.Uint()
+		}
+		if version > 3 {
+			t.numbered = r.Uint()
 		}
 		t.deviceHole = r.Int()
 	}

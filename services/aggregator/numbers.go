@@ -127,10 +127,14 @@ func (d *device) fresh(boot string, seq uint64, eventTime int64, ownClock bool) 
 	if !ok && boot == "" && ownClock && eventTime > n.newest {
 		d.forgotten += before
 		*n = numbers{newest: eventTime, seen: append(n.seen[:0], interval{seq, seq})}
+		d.tenant.numbered += d.perValue
 		return true
 	}
 	if ok && eventTime > n.newest {
 		n.newest = eventTime
+	}
+	if ok {
+		d.tenant.numbered += d.perValue
 	}
 	d.lose(int64(n.lost() - before))
 	return ok

@@ -22,9 +22,9 @@ func (f *Fold) Written(m fold.Message) (at int64, resumed bool) {
 
 // Renew ends what the fold has put out so far: see fold.Renewer. What devices and
 // watermarks have come to stays: so does which windows are final.
-func (f *Fold) Renew(stand fold.Standing, rewound bool) *fold.Results {
+func (f *Fold) Renew(c fold.Cut) *fold.Results {
 	f.out.Reset()
-	f.doubt(stand)
+	f.doubt(c.Stand)
 	f.early = f.early[:0]
 	for _, g := range f.order {
 		g.panes.Flush(&g.spec, f.pool, func(r window.Revision[tally], changed bool) { f.leave(g, r, changed) })
@@ -33,18 +33,31 @@ func (f *Fold) Renew(stand fold.Standing, rewound bool) *fold.Results {
 		d.due, d.hold, d.dirty = math.MaxInt64, math.MaxInt64, false
 	}
 	f.leaveLates()
-	f.rewound = f.rewound || rewound
+	f.rewound = f.rewound || c.Rewound
 	for _, s := range f.views {
 		s.emitted, s.open, s.late = 0, 0, 0
 	}
 	r := f.results() // its totals are the last ones on the old base
 	r.Time = max(r.Time, 0)
-	f.base = map[schemas.Total]uint64{}
-	for _, t := range f.rows() {
-		f.base[unnumbered(t)] = t.N
-	}
+	f.rebase(c.Anew)
 	f.changed = true
 	return r
+}
+
+// rebase lets totals begin at 0. Those of what is lost go on, unless they are not this
+// state's own.
+func (f *Fold) rebase(anew bool) {
+	base := map[schemas.Total]uint64{}
+	for _, t := range f.rows() {
+		n, name := t.N, unnumbered(t)
+		if t.Outcome == schemas.LostDeclared && !anew {
+			n = f.base[name]
+		}
+		if n > 0 {
+			base[name] = n
+		}
+	}
+	f.base = base
 }
 
 // unnumbered is a total as a name of what it counts.
@@ -168,7 +181,7 @@ func (f *Fold) appendBase(b []byte) []byte {
 	return b
 }
 
-func (f *Fold) readBase(r *fold.StateReader) {
+func (f *Fold) readBase(r *fold.StateReader, version byte) {
 	f.rewound = r.Bool()
 	f.base = map[schemas.Total]uint64{}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
@@ -176,7 +189,9 @@ func (f *Fold) readBase(r *fold.StateReader) {
 			Tenant: r.String(), Signal: schemas.Signal(r.String()), Stage: schemas.Stage(r.String()),
 			Outcome: schemas.Outcome(r.String()), Reason: schemas.Reason(r.String()),
 		}
-		f.base[t] = r.Uint()
+		if n := r.Uint(); version > 3 || t.Outcome != schemas.LostDeclared { // it was told anew in each epoch
+			f.base[t] = n
+		}
 	}
 	stand := fold.Standing{}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {

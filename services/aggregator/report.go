@@ -32,12 +32,13 @@ func (a *accounts) open() (rows []schemas.Total) {
 	return rows
 }
 
-// outcomes are the totals without what arrived, which the door counts by itself.
+// outcomes are the totals that ledgers show, without what arrived, which the door
+// counts by itself.
 func (f *Fold) outcomes() []schemas.Total {
 	rows := f.rows()
 	kept := rows[:0]
 	for _, r := range rows {
-		if r.Outcome != "" {
+		if r.Outcome != "" && r.Outcome != schemas.Unnumbered {
 			kept = append(kept, r)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
-// of devices, 3 what OTLP brings, the news, and what earlier epochs have told. 1
-// and 2 are read too; the journal behind any other one would be folded from its
-// start.
-const stateVersion = 3
+// of devices, 3 what OTLP brings, the news, and what earlier epochs have told, 4 how
+// many records had numbers. 1 to 3 are read too; the journal behind any other one
+// would be folded from its start.
+const stateVersion = 4
 
 // Append appends the whole state, in the order in which it refers to itself:
 // documents, devices, groups, late totals.
@@ -92,7 +92,7 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	f.readLates(r)
 	if b[0] > 2 {
-		f.readBase(r)
+		f.readBase(r, b[0])
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of agent %s: %w", f.agent, err)

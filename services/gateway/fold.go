@@ -146,7 +146,7 @@ func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) 
 // its commit now.
 func (f *Fold) enter(p *producer, s *space, st *stretch, c *schemas.Commit) (whole bool) {
 	p.succeed(s, c)
-	p.remember(c)
+	p.remember(s, c)
 	s.lack(c.Shed)
 	r := f.runOf(s, c.RunFirst)
 	for i := range c.Windows {
@@ -287,6 +287,9 @@ func (f *Fold) take(p *producer, s *space, r *run) {
 	if s.newest != nil && r.end.n < s.newest.n {
 		r.end.totals = nil
 	} else {
+		if s.newest == nil || s != p.current {
+			p.line = nil
+		}
 		if s.newest != nil {
 			s.newest.totals = nil
 		}

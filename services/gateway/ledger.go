@@ -15,14 +15,12 @@ func (f *Fold) Ledgers(wall int64) (out []schemas.AgentLedger) {
 		if h.wall > 0 {
 			l.Lag = max(0, float64(wall-h.wall)/1e9)
 		}
-		sum := map[schemas.Total]uint64{}
-		for _, s := range p.spaces {
-			addTotals(sum, s.account())
-		}
-		for _, t := range sortedTotals(sum) {
-			if t.Outcome == "" || t.Outcome == schemas.OpenYet {
+		for _, t := range sortedTotals(p.totals()) {
+			switch t.Outcome {
+			case "", schemas.OpenYet:
 				l.Flight = append(l.Flight, t)
-			} else {
+			case schemas.Unnumbered: // for the tier above only
+			default:
 				l.Rows = append(l.Rows, t)
 			}
 		}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"slices"
 
 	"weir/schemas"
@@ -19,8 +18,9 @@ const day = 24 * 3600 * wholeSecond
 type producer struct {
 	name    string
 	spaces  map[schemas.Epoch]*space
-	current *space // whose newest whole commit has the greatest agent time; nil: none is whole yet
-	owes    bool   // entries are missing; see account
+	current *space   // whose newest whole commit has the greatest agent time; nil: none is whole yet
+	owes    bool     // entries are missing; see account
+	line    *lineage // nil: it must be found out
 }
 
 func newProducer(name string) *producer {
@@ -43,7 +43,7 @@ func (p *producer) epochs() []schemas.Epoch {
 	for e := range p.spaces {
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b schemas.Epoch) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(out, schemas.Epoch.Compare)
 	return out
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
 	"slices"
 
@@ -81,6 +82,9 @@ func (s *space) read(r *fold.StateReader, version byte) {
 	}
 	if version > 3 {
 		s.succession.read(r)
+	}
+	if version > 5 {
+		s.readKnown(r)
 	}
 }
 
@@ -173,7 +177,29 @@ func (s *succession) append(b []byte) []byte {
 			b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
 		}
 	}
+	return s.appendKnown(b)
+}
+
+func (s *succession) appendKnown(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s.knew)))
+	for _, e := range slices.SortedFunc(maps.Keys(s.knew), schemas.Epoch.Compare) {
+		b = binary.AppendUvarint(append(b, e[:]...), uint64(len(s.knew[e])))
+		for _, tenant := range sortedKeys(s.knew[e]) {
+			b = binary.AppendUvarint(fold.AppendString(b, tenant), s.knew[e][tenant])
+		}
+	}
 	return b
+}
+
+func (s *succession) readKnown(r *fold.StateReader) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		e := readEpoch(r)
+		s.knew[e] = map[string]uint64{}
+		for n := r.Len(); n > 0 && r.Err == nil; n-- {
+			tenant := r.String()
+			s.knew[e][tenant] = r.Uint()
+		}
+	}
 }
 
 func (s *succession) read(r *fold.StateReader) {

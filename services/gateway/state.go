@@ -11,8 +11,9 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload. 3 is read too: it knows
-// of no epochs that have ended. So is 4: it knows of no findings.
-const stateVersion = 5
+// of no epochs that have ended. So are 4, which knows of no findings, and 5, which does
+// not know what numbers epochs began with.
+const stateVersion = 6
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.

@@ -33,7 +33,7 @@ type ending struct {
 type succession struct {
 	after   []schemas.Continuation // epochs that this one continues, and those that it does not know
 	told    int                    // how many its producer has named
-	rivals  []*space               // others that continue one of these, and neither knows the other
+	rivals  []*space               // others of another copy of the store: neither knows the other
 	endings []ending               // nearly always one at most
 	over    bool                   // ended, and nothing of it is on its way any more
 
@@ -51,12 +51,15 @@ type succession struct {
 	refused map[string]uint64 // records in the latest revision of each part that is left out
 
 	inherited map[string]uint64 // records that the estate has added, by view
+
+	knew map[schemas.Epoch]map[string]uint64 // records of numbers in the states that it goes on from, by tenant
 }
 
 func newSuccession() succession {
 	return succession{
 		evictedEnd: never, latestEnd: never,
 		records: map[string]uint64{}, doubt: map[string]uint64{}, shed: map[string]uint64{}, refused: map[string]uint64{}, inherited: map[string]uint64{},
+		knew: map[schemas.Epoch]map[string]uint64{},
 	}
 }
 
@@ -95,7 +98,7 @@ func (p *producer) succeed(s *space, c *schemas.Commit) {
 	if len(c.Continues) <= s.told {
 		return
 	}
-	s.told = len(c.Continues)
+	s.told, p.line = len(c.Continues), nil
 	for i, k := range c.Continues {
 		heir := c.Epoch
 		if i > 0 {
@@ -112,7 +115,8 @@ func (p *producer) succeed(s *space, c *schemas.Commit) {
 	p.findRivals()
 }
 
-// findRivals finds the epochs that two copies of a store have begun.
+// findRivals finds the epochs that two copies of a store have begun: both go on from
+// the same, or the same goes on from both, and neither knows the other.
 func (p *producer) findRivals() {
 	for e, s := range p.spaces {
 		s.rivals = s.rivals[:0]
@@ -122,6 +126,22 @@ func (p *producer) findRivals() {
 			}
 		}
 	}
+	for _, heir := range p.spaces {
+		for i, k := range heir.after {
+			for _, l := range heir.after[:i] {
+				p.oppose(k.Epoch, l.Epoch)
+			}
+		}
+	}
+}
+
+// oppose makes rivals of two epochs of which neither knows the other.
+func (p *producer) oppose(a, b schemas.Epoch) {
+	s, x := p.spaces[a], p.spaces[b]
+	if s == nil || x == nil || s.continues(b) || x.continues(a) || slices.Contains(s.rivals, x) {
+		return
+	}
+	s.rivals, x.rivals = append(s.rivals, x), append(x.rivals, s)
 }
 
 func (s *succession) continues(e schemas.Epoch) bool {
@@ -129,14 +149,16 @@ func (s *succession) continues(e schemas.Epoch) bool {
 }
 
 // remember takes what the epochs before an entry's had come to.
-func (p *producer) remember(c *schemas.Commit) {
+func (p *producer) remember(heir *space, c *schemas.Commit) {
 	for i := 0; i < len(c.Past); {
+		p.line = nil
 		k := c.Continues[c.Past[i].Of]
 		s := p.space(k.Epoch)
 		var will []schemas.Total
 		for of := c.Past[i].Of; i < len(c.Past) && c.Past[i].Of == of; i++ {
 			will = append(will, c.Past[i].Total)
 		}
+		heir.know(k.Epoch, will)
 		if s != nil && s.will == nil {
 			s.will, s.state = will, k.State
 		}

@@ -6,14 +6,11 @@ import (
 	"weir/schemas"
 )
 
-// totals are the sums of what the producers' newest commits say, sorted. An epoch
-// begins its totals at 0, so those of all epochs add.
+// totals are the sums of what the producers' newest commits say, sorted.
 func (f *Fold) totals() []schemas.Total {
 	sum := map[schemas.Total]uint64{}
 	for _, name := range f.names {
-		for _, s := range f.producers[name].spaces {
-			addTotals(sum, s.account())
-		}
+		addSum(sum, f.producers[name].totals())
 	}
 	return sortedTotals(sum)
 }
@@ -26,6 +23,12 @@ func sortedTotals(sum map[schemas.Total]uint64) []schemas.Total {
 	}
 	sort.Slice(out, func(i, j int) bool { return totalLess(&out[i], &out[j]) })
 	return out
+}
+
+func addSum(sum, more map[schemas.Total]uint64) {
+	for t, n := range more {
+		sum[t] += n
+	}
 }
 
 func addTotals(sum map[schemas.Total]uint64, rows []schemas.Total) {

@@ -101,7 +101,7 @@ func (s *Stage) renew(ctx context.Context) error {
 	}
 	p := position{inFirst: s.pos.inFirst, inLast: s.pos.inLast, continues: e.continues(s.pos, last)}
 	p.past = e.past(s.pos, r.Totals, len(p.continues))
-	r.Totals = nil
+	r.Totals = lost(r.Totals)
 	_, _ = rand.Read(p.epoch[:]) // never fails, as documented
 	s.out.durable, s.out.through, s.gone = 0, 0, 0
 	clear(s.out.written)
@@ -119,7 +119,7 @@ func (s *Stage) renew(ctx context.Context) error {
 func (s *Stage) leave(ctx context.Context, e *ending) (*Results, error) {
 	core := s.Core.(Renewer)
 	if e.drop {
-		r := core.Renew(nil, e.rewound)
+		r := core.Renew(Cut{Rewound: e.rewound, Anew: true})
 		r.Outputs, r.Totals = nil, nil
 		return r, nil
 	}
@@ -127,7 +127,7 @@ func (s *Stage) leave(ctx context.Context, e *ending) (*Results, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.Renew(stand, e.rewound), nil
+	return core.Renew(Cut{Stand: stand, Rewound: e.rewound}), nil
 }
 
 // bequeath writes the estate of an epoch as the first entries of the one at p.
