@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -136,6 +137,12 @@ func TestSecondSignal(t *testing.T) {
 	if err := syscall.Kill(child, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	p.eventually("the devices have stopped", func() error { // of two signals that wait, the kernel takes SIGTERM first
+		if state := stateOf(child); state != "T" {
+			return fmt.Errorf("their process is in state %q", state)
+		}
+		return nil
+	})
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	for end := time.After(patience); ; { // asks again until it is heard as a second signal
 		select {

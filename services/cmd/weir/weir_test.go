@@ -391,13 +391,17 @@ func plays(pid int) bool {
 }
 
 // alive reports whether a process runs: one that nobody has waited for does not.
-func alive(pid int) bool {
+func alive(pid int) bool { return !strings.ContainsAny(stateOf(pid), "ZX") }
+
+// stateOf is the state of a process as the kernel names it: R, S, T, Z and others;
+// X: there is none.
+func stateOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return "X"
 	}
 	_, state, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(state, "Z")
+	return state[:1]
 }
 
 // ledgerOf reads a ledger that was printed as JSON.

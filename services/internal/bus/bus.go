@@ -40,6 +40,7 @@ type Bus struct {
 
 	since atomic.Int64                    // when an append first had no answer, Unix ns; 0: the last one had
 	alive atomic.Pointer[context.Context] // done when the embedded server is halted; nil: it is elsewhere
+	sound func() func() error             // see Embedded.sound; nil: the server is elsewhere
 
 	mu      sync.RWMutex
 	streams []schemas.Stream
@@ -191,20 +192,34 @@ func (b *Bus) store(ctx context.Context, subject string, data []byte, opts ...je
 	return ack, err
 }
 
-// Last is the newest message of a subject. ErrNone: it has none.
+// Last is the newest message of a subject. ErrNone: it has none. A store that has
+// met an error shows messages that it could not write, and hides others that it
+// has: of an embedded one Last then tells the error only.
 func (b *Bus) Last(ctx context.Context, subject string) (seq uint64, data []byte, err error) {
 	name, err := b.streamOf(subject)
 	if err != nil {
 		return 0, nil, err
 	}
-	s, err := b.js.Stream(ctx, name)
-	if err == nil {
-		var m *jetstream.RawStreamMsg
-		if m, err = s.GetLastMsgForSubject(ctx, subject); err == nil {
-			return m.Sequence, m.Data, nil
-		}
+	sound := func() error { return nil }
+	if b.sound != nil {
+		sound = b.sound()
 	}
-	return 0, nil, fmt.Errorf("read last of %s: %w", subject, class(err))
+	m, err := b.last(ctx, name, subject)
+	if unsound := sound(); unsound != nil {
+		return 0, nil, fmt.Errorf("read last of %s: %w", subject, unsound)
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("read last of %s: %w", subject, class(err))
+	}
+	return m.Sequence, m.Data, nil
+}
+
+func (b *Bus) last(ctx context.Context, name, subject string) (*jetstream.RawStreamMsg, error) {
+	s, err := b.js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.GetLastMsgForSubject(ctx, subject)
 }
 
 // Get is one message of a stream by its sequence. ErrNone: it is not there.

@@ -38,7 +38,11 @@ func (e *Embedded) Connect(name string) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBus(nc, e.cfg.Prefix, e.cfg.Dir)
+	b, err := newBus(nc, e.cfg.Prefix, e.cfg.Dir)
+	if err == nil {
+		b.sound = e.sound
+	}
+	return b, err
 }
 
 // dial opens an in-process connection with the services' rights. It outlives the

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -60,6 +62,9 @@ func TestFullDisk(t *testing.T) {
 		if err := e.Healthy(); !errors.Is(err, ErrStuck) || !strings.Contains(err.Error(), unix.ENOSPC.Error()) {
 			t.Errorf("%s: on a full disk: %v", class, err)
 		}
+		if seq, _, err := e.Last(t.Context(), "big"); !errors.Is(err, ErrStuck) {
+			t.Errorf("%s: the last message of a stuck store is %d of %d, %v", class, seq, last, err)
+		}
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}
@@ -81,5 +86,61 @@ func TestFullDisk(t *testing.T) {
 			_, err = e.Append(t.Context(), "big", nil, seq)
 			return err == nil
 		})
+	}
+}
+
+// failingDisk is an ext4 file system in a file; fail makes all its reads and writes
+// fail from then on.
+func failingDisk(t *testing.T) (dir string, fail func()) {
+	t.Helper()
+	at := t.TempDir()
+	image := filepath.Join(at, "image")
+	dir = filepath.Join(at, "disk")
+	if err := errors.Join(os.Mkdir(dir, 0o750), os.WriteFile(image, nil, 0o600), os.Truncate(image, 64<<20)); err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, dir}} {
+		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("needs the right to mount an ext4 image: %v: %v: %s", cmd, err, out)
+		}
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	return dir, func() {
+		t.Helper()
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		const shutdown, noLogFlush = 0x8004587d, 2 // of linux/ext4.h
+		how := uint32(noLogFlush)
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), shutdown, uintptr(unsafe.Pointer(&how))); errno != 0 {
+			t.Skipf("this kernel shuts no file system down: %v", errno)
+		}
+	}
+}
+
+// TestFailingDisk: a store that cannot read its files any more says that there is
+// nothing in them, and that somebody else wrote. Nobody may believe it.
+func TestFailingDisk(t *testing.T) {
+	t.Parallel()
+	dir, fail := failingDisk(t)
+	e := embed(t, Config{Dir: filepath.Join(dir, "data"), Durability: Durable})
+	if err := e.Ensure(t.Context(), []schemas.Stream{{Name: "KEPT", Subjects: []string{"kept"}, MaxBytes: 1 << 24}}); err != nil {
+		t.Fatal(err)
+	}
+	acknowledged, err := e.Append(t.Context(), "kept", []byte("x"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fail()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if seq, err := e.Append(ctx, "kept", []byte("y"), acknowledged); err == nil {
+		t.Errorf("stored as %d on a disk that fails", seq)
+	}
+	await(t, "the store knows", 10*time.Second, func() bool { return errors.Is(e.Healthy(), ErrStuck) })
+	if seq, data, err := e.Last(t.Context(), "kept"); !errors.Is(err, ErrStuck) || errors.Is(err, ErrNone) {
+		t.Errorf("the last message is %d %q, %v", seq, data, err)
 	}
 }

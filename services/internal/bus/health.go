@@ -42,6 +42,21 @@ func (e *Embedded) Healthy() error {
 	return nil
 }
 
+// sound begins a look at what the server has stored. The function that it returns
+// ends it: what was seen can be relied on if it says nil.
+func (e *Embedded) sound() func() error {
+	life := e.life.Load()
+	return func() error {
+		if err := e.Healthy(); errors.Is(err, ErrStuck) || errors.Is(err, ErrHalted) {
+			return err
+		}
+		if e.life.Load() != life {
+			return ErrHalted
+		}
+		return nil
+	}
+}
+
 // health asks the server. It gives its own listeners a millisecond to say that they
 // are there, which is too short for a busy machine: then it is asked again.
 func (l *life) health() (h *server.HealthStatus) {

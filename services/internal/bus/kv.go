@@ -35,7 +35,7 @@ func (b *Bus) Bucket(ctx context.Context, name string, history uint8) (*Bucket, 
 		Replicas: b.replicas(ctx, "KV_"+b.prefix+name),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s%s: %w", b.prefix, name, err)
+		return nil, fmt.Errorf("open bucket %s%s: %w", b.prefix, name, class(err))
 	}
 	return &Bucket{kv: kv, nc: b.nc, name: name}, b.syncMetadata()
 }
@@ -89,7 +89,7 @@ func (k *Bucket) Delete(ctx context.Context, key string, revision uint64) error 
 func (k *Bucket) Keys(ctx context.Context) ([]Entry, error) {
 	w, err := k.kv.WatchAll(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list keys of %s: %w", k.name, err)
+		return nil, fmt.Errorf("list keys of %s: %w", k.name, class(err))
 	}
 	defer func() { _ = w.Stop() }()
 	newest := map[string]Entry{}
@@ -130,7 +130,7 @@ func (k *Bucket) Watch(ctx context.Context, ready func(), handle func(Entry)) er
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("watch bucket %s: %w", k.name, err)
+			return fmt.Errorf("watch bucket %s: %w", k.name, class(err))
 		}
 	}
 }

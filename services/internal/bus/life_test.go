@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"weir/schemas"
 )
 
 // TestUsersOutliveTheServer: every kind of user of an embedded bus goes on by
@@ -209,4 +211,41 @@ func TestStopWins(t *testing.T) {
 	if err := e.Healthy(); !errors.Is(err, ErrHalted) {
 		t.Errorf("it is %v", err)
 	}
+}
+
+// TestLastOfAServerThatEnds: a server that shuts down says of streams that it has
+// closed that there is nothing in them. Nobody may believe it.
+func TestLastOfAServerThatEnds(t *testing.T) {
+	t.Parallel()
+	e := embed(t, Config{Dir: t.TempDir()})
+	if err := e.Ensure(t.Context(), []schemas.Stream{{Name: "KEPT", Subjects: []string{"kept.*"}, MaxBytes: 1 << 20}}); err != nil {
+		t.Fatal(err)
+	}
+	want, err := e.Append(t.Context(), "kept.one", []byte("x"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				if seq, _, err := e.Last(ctx, "kept.one"); err == nil && seq != want || errors.Is(err, ErrNone) {
+					t.Errorf("the last message is %d, not %d: %v", seq, want, err)
+				}
+			}
+		})
+	}
+	for range 20 {
+		e.Halt()
+		if err := e.Resume(); err != nil {
+			t.Error(err)
+		}
+		await(t, "an answer", 10*time.Second, func() bool {
+			_, _, err := e.Last(t.Context(), "kept.one")
+			return err == nil
+		})
+	}
+	end()
+	asking.Wait()
 }
