@@ -160,6 +160,15 @@ func (l life) Get(_ context.Context, stream string, seq uint64) (bus.Message, er
 	return bus.Message{}, bus.ErrNone
 }
 
+func (l life) Next(_ context.Context, subject string, from uint64) (bus.Message, error) {
+	for _, m := range l.all(subject) {
+		if m.Seq >= from {
+			return m, nil
+		}
+	}
+	return bus.Message{}, bus.ErrNone
+}
+
 func (l life) Purge(_ context.Context, subject string, below uint64) error {
 	l.change(func() {
 		s := l.streams[streamOf(subject)]

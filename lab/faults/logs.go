@@ -22,7 +22,7 @@ const always = `nats-server: .*(Error trying to connect as leafnode|Stale Connec
 // explained are lines at level ERROR that a fault explains wherever it is in a
 // scenario.
 var explained = map[scenario.Kind]string{
-	scenario.Power: `input has lost its end, which commits were made from|entries are applied above that this outbox never had|a damaged part of a stream is cut out`,
+	scenario.Power: `input has lost its end, which commits were made from|entries are applied above that this outbox never had|a damaged part of a stream is cut out|input/output error`,
 	scenario.Fill:  `no space left on device|JetStream|journal did not take a frame`,
 }
 

@@ -234,6 +234,23 @@ func (b *Bus) Get(ctx context.Context, stream string, seq uint64) (Message, erro
 	return Message{}, fmt.Errorf("read %s message %d: %w", stream, seq, class(err))
 }
 
+// Next is the first message of a subject at a sequence or behind it. ErrNone: there is
+// none.
+func (b *Bus) Next(ctx context.Context, subject string, from uint64) (Message, error) {
+	name, err := b.streamOf(subject)
+	if err != nil {
+		return Message{}, err
+	}
+	s, err := b.js.Stream(ctx, name)
+	if err == nil {
+		var m *jetstream.RawStreamMsg
+		if m, err = s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject)); err == nil {
+			return Message{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
+		}
+	}
+	return Message{}, fmt.Errorf("read first of %s from %d: %w", subject, from, class(err))
+}
+
 // Purge removes the messages of a subject with sequences below seq.
 func (b *Bus) Purge(ctx context.Context, subject string, below uint64) error {
 	name, err := b.streamOf(subject)

@@ -130,6 +130,16 @@ func TestLastAndGet(t *testing.T) {
 	if _, err := e.Get(t.Context(), "NONE", 1); err == nil || errors.Is(err, ErrNone) {
 		t.Errorf("get where no stream is: %v", err)
 	}
+	for from, want := range map[uint64]uint64{1: 2, 2: 2, 3: 4} {
+		if m, err := e.Next(t.Context(), "s.b", from); m.Subject != "s.b" || m.Seq != want || string(m.Data) != "s.b" || err != nil {
+			t.Errorf("next from %d: %+v, %v", from, m, err)
+		}
+	}
+	for _, subject := range []string{"s.b", "s.c"} {
+		if _, err := e.Next(t.Context(), subject, 5); !errors.Is(err, ErrNone) {
+			t.Errorf("next of %s behind the last: %v", subject, err)
+		}
+	}
 }
 
 // sequences reads what there is.

@@ -12,7 +12,7 @@
 // commits that exist are made again and compared, not written. What a power cut
 // took from a stream is told and stepped over, never counted twice (lostinput.go).
 // A stage whose core can (Renewer) ends its epoch where its stores may be older than
-// what it has sent, or have lost something, and goes on in a new one (remains.go says
+// what it has sent, or have lost something, and goes on in a new one (plan.go says
 // when, renew.go how).
 // Where two processes own one stage, the one that was stopped for a while ends at
 // its next commit, and cannot put its old state before the newer one.

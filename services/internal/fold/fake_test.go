@@ -221,6 +221,19 @@ func (c *session) Get(_ context.Context, stream string, seq uint64) (m bus.Messa
 	return m, err
 }
 
+func (c *session) Next(_ context.Context, subject string, from uint64) (m bus.Message, err error) {
+	err = c.call(false, func() error {
+		all := c.all(subject)
+		i := slices.IndexFunc(all, func(m bus.Message) bool { return m.Seq >= from })
+		if i < 0 {
+			return bus.ErrNone
+		}
+		m = all[i]
+		return nil
+	})
+	return m, err
+}
+
 func (c *session) Purge(_ context.Context, subject string, below uint64) error {
 	return c.call(false, func() error {
 		c.change(func() {

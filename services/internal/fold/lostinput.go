@@ -3,7 +3,6 @@ package fold
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 
 	"weir/schemas"
 )
@@ -46,14 +45,9 @@ func (s *Stage) goOnBehind(ctx context.Context) error {
 
 // stand notes the parts that began in an entry.
 func (s *Stage) stand(ctx context.Context, seq uint64) error {
-	m, err := s.log.Get(ctx, s.output, seq)
+	c, err := s.commitAt(ctx, seq, schemas.WithWindows|schemas.WithLocal)
 	if err != nil {
 		return err
-	}
-	var d schemas.CommitDecoder
-	c, err := d.Decode(m.Data, schemas.WithWindows|schemas.WithLocal)
-	if err != nil {
-		return fmt.Errorf("commit of %s at %d: %w", s.Producer, seq, err)
 	}
 	for _, list := range [...][]schemas.Window{c.Windows, c.Local} {
 		for i := range list {

@@ -46,12 +46,30 @@ func (s *Stage) openOutbox(ctx context.Context) (*schemas.Commit, error) {
 	if err != nil {
 		return nil, err
 	}
-	var d schemas.CommitDecoder
-	c, err := d.Decode(data, 0)
+	c, err := s.commitIn(bus.Message{Seq: seq, Data: data}, 0)
 	if err != nil {
-		return nil, fmt.Errorf("newest commit of %s at %d: %w", s.Producer, seq, err)
+		return nil, err
 	}
 	s.out.durable, s.out.seq, s.out.through = c.N, seq, c.InLast
+	return c, nil
+}
+
+// commitAt is the entry at a sequence of the output.
+func (s *Stage) commitAt(ctx context.Context, seq uint64, parts schemas.Parts) (*schemas.Commit, error) {
+	m, err := s.log.Get(ctx, s.output, seq)
+	if err != nil {
+		return nil, err
+	}
+	return s.commitIn(m, parts)
+}
+
+// commitIn is the entry in a message of the outbox.
+func (s *Stage) commitIn(m bus.Message, parts schemas.Parts) (*schemas.Commit, error) {
+	var d schemas.CommitDecoder
+	c, err := d.Decode(m.Data, parts)
+	if err != nil {
+		return nil, fmt.Errorf("commit of %s at %d: %w", s.Producer, m.Seq, err)
+	}
 	return c, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"time"
 
 	"weir/schemas"
@@ -184,16 +183,11 @@ func (s *Stage) estate(p position, r *Results, last uint64) []*schemas.Commit {
 // standing are the windows of commits that were not made again, by name.
 func (s *Stage) standing(ctx context.Context) (Standing, error) {
 	out := Standing{}
-	var d schemas.CommitDecoder
 	for _, w := range s.out.written {
 		for _, seq := range w.seqs {
-			m, err := s.log.Get(ctx, s.output, seq)
+			c, err := s.commitAt(ctx, seq, schemas.WithWindows|schemas.WithLocal)
 			if err != nil {
 				return nil, err
-			}
-			c, err := d.Decode(m.Data, schemas.WithWindows|schemas.WithLocal)
-			if err != nil {
-				return nil, fmt.Errorf("commit of %s at %d: %w", s.Producer, seq, err)
 			}
 			for _, list := range [...][]schemas.Window{c.Windows, c.Local} {
 				for i := range list {

@@ -18,6 +18,7 @@ type Log interface {
 	Append(ctx context.Context, subject string, data []byte, after uint64) (uint64, error)
 	Last(ctx context.Context, subject string) (uint64, []byte, error)
 	Get(ctx context.Context, stream string, seq uint64) (bus.Message, error)
+	Next(ctx context.Context, subject string, from uint64) (bus.Message, error)
 	Purge(ctx context.Context, subject string, below uint64) error
 	Usage(ctx context.Context, stream, subjects string) (bus.Usage, error)
 }
