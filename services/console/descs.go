@@ -1,6 +1,10 @@
 package console
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // described is a metric as people look it up: its golden file is part of the
 // fixed surface.
@@ -51,4 +55,4 @@ var descs = append([]*described{
 	valuesDesc, quantileDesc, countDesc, meanDesc, minDesc, maxDesc, windowEndDesc,
 	recordsDesc, inFlightDesc, unexplainedDesc, messagesDesc, lagDesc, windowsDesc, openSeriesDesc,
 	streamBytesDesc, streamLimitDesc, linkUpDesc, linkDebtEntriesDesc, linkDebtBytesDesc, linkDebtSecondsDesc, linkSentDesc, partitionsOwnedDesc, partitionsUnownedDesc, policyRevisionDesc, policyInvalidDesc, violationsDesc, buildInfoDesc,
-}, append(exportDescs, foundDescs...)...)
+}, slices.Concat(exportDescs, foundDescs, serverDescs)...)

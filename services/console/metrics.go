@@ -110,6 +110,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	out.found(&o.found)
 	out.door(&o.ingest.doorStatus)
 	out.damage(o.checks)
+	out.server(o.server)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.judge(&o)

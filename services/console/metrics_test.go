@@ -34,6 +34,7 @@ func whole(t *testing.T) *rig {
 		"Commands": map[string]any{"Heard": 4, "Delivered": 3, "Dropped": map[string]int{"away": 1}}, "Messages": []map[string]any{{"Protocol": "mqtt", "QoS": "1", "N": 9}},
 	})
 	r.reply(schemas.Ask("policy", "status"), map[string]any{"invalid": 3})
+	r.reply(askServer, map[string]any{"server_restarts": 2, "disk_free_bytes": 1 << 30, "disk_needed_bytes": 8 << 20, "disk_reserve_bytes": 16 << 20, "damaged": 1, "lost_messages": 4})
 	r.reply(schemas.AskFindings(schemas.TierAgent), []schemas.FindingReport{{
 		Producer: schemas.Detector("a1"), Tier: schemas.TierAgent, Findings: []schemas.FindingRow{{ID: "1", State: "open", Severity: "warning"}},
 		Counts: []schemas.FindingCount{{Tenant: "demo", Detector: "ensemble", Severity: "warning", N: 2}}, Detector: &schemas.DetectorState{Series: 7},
@@ -193,6 +194,12 @@ func TestMetricsValues(t *testing.T) {
 		{"weir_stream_limit_bytes", []string{"stream=CENTER_OUTBOX"}, 256 << 20},
 		{"weir_policy_revision", []string{"agent=a1"}, 7},
 		{"weir_policy_invalid_total", nil, 3},
+		{"weir_server_restarts_total", nil, 2},
+		{"weir_disk_free_bytes", nil, 1 << 30},
+		{"weir_disk_needed_bytes", nil, 8 << 20},
+		{"weir_disk_reserve_bytes", nil, 16 << 20},
+		{"weir_store_damaged", nil, 1},
+		{"weir_store_lost_messages", nil, 4},
 		{"weir_invariant_violations_total", []string{"invariant=ledger"}, 0},
 		{"weir_invariant_violations_total", []string{"invariant=replay"}, 0},
 		{"weir_build_info", []string{"go=go1.26", "revision=", "version=test"}, 1},

@@ -22,6 +22,7 @@ type observation struct {
 	owners  *schemas.Owners
 	exports []schemas.ExportStatus
 	found   foundStatus
+	server  *serverStatus
 	streams []streamUse
 	wall    int64 // when it was made, Unix ns
 }
@@ -50,7 +51,7 @@ type streamUse struct {
 // a service that does not run here is not wrong.
 func (s *Service) observe(ctx context.Context) (observation, error) {
 	var o observation
-	var errs [9]error
+	var errs [10]error
 	o.agents, o.tier, errs[0] = agentLedgers(ctx, s.bus, s.cfg.tiers())
 	o.checks, errs[1] = gatewayChecks(ctx, s.bus)
 	o.ingest, errs[2] = ask[ingestStatus](ctx, s.bus, schemas.AskIngest, nil)
@@ -59,6 +60,7 @@ func (s *Service) observe(ctx context.Context) (observation, error) {
 	o.owners, errs[6] = ownersOf(ctx, s.bus, s.cfg.tiers())
 	o.exports, errs[7] = exportsOf(ctx, s.bus, s.cfg.tiers())
 	o.found, errs[8] = foundOf(ctx, s.bus, s.cfg.tiers())
+	o.server, errs[9] = ask[*serverStatus](ctx, s.bus, askServer, nil)
 	for _, stream := range s.cfg.Streams {
 		u, err := s.bus.Usage(ctx, stream.Name, "")
 		if err != nil {
