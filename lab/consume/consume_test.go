@@ -1,8 +1,8 @@
-// Package consume holds the documentation of published windows to its word: its
-// example is built as it stands there and runs against the built weir.
+// Package consume holds the documentation of published windows and findings to its
+// word: the examples are built as they stand there and run against the built weir.
 //
-// In: docs/consume.md and the binary (flag -weir, else built from the sources).
-// Out: pass, or what the example did not print.
+// In: docs/consume.md, docs/findings.md and the binary (flag -weir, else built from the sources).
+// Out: pass, or what an example did not print.
 package consume
 
 import (
@@ -36,14 +36,34 @@ const published = `{"views":[
 const within = 60 * time.Second
 
 func TestConsumer(t *testing.T) {
-	program := buildExample(t)
+	p, printed := consume(t, "consume.md", published)
+	from := send(t, p, "pump-1", 1, 2, 3, 4, 5)
+	want := fmt.Sprintf("%s pump-1 temp 5 15 false", from.UTC().Format("2006-01-02T15:04:05.000Z"))
+	if got := next(t, printed); got != want {
+		t.Errorf("the consumer prints %q, want %q", got, want)
+	}
+}
+
+func TestConsumerOfFindings(t *testing.T) {
+	p, printed := consume(t, "findings.md", `{"detect": {"metrics": {"temp": {"max": 80}}}}`)
+	send(t, p, "pump-1", 99)
+	if got, want := next(t, printed), "weir.finding.open acme/pump-1 critical limit"; got != want {
+		t.Errorf("the consumer prints %q, want %q", got, want)
+	}
+}
+
+// consume starts weir under a policy, and the program of a page that listens to it.
+func consume(t *testing.T, page, document string) (p *harness.Product, printed <-chan string) {
+	t.Helper()
+	program := buildExample(t, page)
 	policy := filepath.Join(t.TempDir(), "policy.json")
-	if err := os.WriteFile(policy, []byte(published), 0o600); err != nil {
+	if err := os.WriteFile(policy, []byte(document), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := harness.Start(t, weir, "--policy", policy)
+	p = harness.Start(t, weir, "--policy", policy)
 	consumer := exec.Command(program, filepath.Join(p.Folder, "operator.json"))
-	printed, said := lines(t, consumer.StdoutPipe), lines(t, consumer.StderrPipe)
+	printed = lines(t, consumer.StdoutPipe)
+	said := lines(t, consumer.StderrPipe)
 	if err := consumer.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -54,12 +74,7 @@ func TestConsumer(t *testing.T) {
 	if got := next(t, said); !strings.HasSuffix(got, "listening") {
 		t.Fatalf("the consumer says %q", got)
 	}
-
-	from := send(t, p, "pump-1", 1, 2, 3, 4, 5)
-	want := fmt.Sprintf("%s pump-1 temp 5 15 false", from.UTC().Format("2006-01-02T15:04:05.000Z"))
-	if got := next(t, printed); got != want {
-		t.Errorf("the consumer prints %q, want %q", got, want)
-	}
+	return p, printed
 }
 
 // send sends readings of one device in the last whole second, which it returns.
@@ -82,20 +97,20 @@ func send(t *testing.T, p *harness.Product, device string, values ...float64) ti
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
 
-// buildExample builds the one Go program of the page and returns its path.
-func buildExample(t *testing.T) string {
+// buildExample builds the one Go program of a page and returns its path.
+func buildExample(t *testing.T, name string) string {
 	t.Helper()
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "consume.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := goBlock.FindAllSubmatch(page, -1)
 	if len(blocks) != 1 {
-		t.Fatalf("docs/consume.md has %d Go programs, want one", len(blocks))
+		t.Fatalf("docs/%s has %d Go programs, want one", name, len(blocks))
 	}
 	source, program := filepath.Join(t.TempDir(), "main.go"), filepath.Join(t.TempDir(), "consume")
 	if err := os.WriteFile(source, blocks[0][1], 0o600); err != nil {

@@ -195,9 +195,10 @@ func (s *Service) tellDamage(p *post, f *Fold) {
 	}
 }
 
-// publish hands the final windows of a commit to whoever subscribes. Nobody
-// waits for them and nothing is sent twice: the outbox is what is sure.
+// publish hands the final windows and the findings of a commit to whoever subscribes.
+// Nobody waits for them and nothing is sent twice: the outbox is what is sure.
 func (s *Service) publish(st *fold.Stage, r *fold.Results) {
+	s.publishFindings(st, r.Findings)
 	for i := range r.Finals {
 		row := publishedRow(st.Producer, &r.Finals[i])
 		data, err := json.Marshal(row)
@@ -206,6 +207,20 @@ func (s *Service) publish(st *fold.Stage, r *fold.Results) {
 		}
 		if err != nil {
 			s.log.Warn("final window not published", "view", row.View, "start", row.Start, "err", err)
+		}
+	}
+}
+
+func (s *Service) publishFindings(st *fold.Stage, findings []schemas.Finding) {
+	where, _ := schemas.SplitProducer(st.Producer)
+	for i := range findings {
+		event := schemas.FindingEvent(where, &findings[i])
+		data, err := json.Marshal(event)
+		if err == nil {
+			err = s.bus.Publish(schemas.PublishedFindings(s.cfg.Tier, event.Data.Tenant), data)
+		}
+		if err != nil {
+			s.log.Warn("finding not published", "finding", event.ID, "err", err)
 		}
 	}
 }
