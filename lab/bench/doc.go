@@ -1,5 +1,5 @@
-// Command bench measures Weir and prints a table of costs, one of delays and one
-// of catching up.
+// Command bench measures Weir and prints a table of costs, one of delays, one of
+// catching up and one of OTLP.
 //
 //	go run ./lab/bench -weir bin/weir                             # make bench
 //	go run ./lab/bench -weir bin/weir -write docs/bench.md        # also puts the table into a page
@@ -23,6 +23,9 @@
 // catching up is a weir up that starts on a journal which no fold has read
 // (package backlog), looked at until its ledger has closed. Both have no floor and
 // run once. What is not as wanted is told below the tables.
+//
+// A row of exports is a weir up with span and log views under eight exporters of
+// OTLP over gRPC at full speed (exports.go): CPU until all of it is in the views.
 //
 // Promises: weir up has its default policy, but for the length and lateness of
 // windows where delays are measured, 100 devices per agent and 10 agents per

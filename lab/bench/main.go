@@ -62,6 +62,7 @@ type report struct {
 	Runs     []result  `json:"runs"`
 	Delays   []delayed `json:"delays"`
 	CatchUps []catchUp `json:"catch_ups"`
+	Exports  []export  `json:"exports"`
 }
 
 // run measures and prints.
@@ -91,6 +92,9 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	if r.CatchUps, err = measureCatchUp(ctx, o); err != nil {
+		return err
+	}
+	if r.Exports, err = measureExports(ctx, o); err != nil {
 		return err
 	}
 	return publish(r, o, out)

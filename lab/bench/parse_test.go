@@ -60,11 +60,11 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParsePeak(t *testing.T) {
-	got, err := parsePeak("Name:\tweir\nVmPeak:\t  900 kB\nVmHWM:\t  102400 kB\nVmRSS:\t 5 kB\n")
+	got, err := parseStatus("Name:\tweir\nVmPeak:\t  900 kB\nVmHWM:\t  102400 kB\nVmRSS:\t 5 kB\n", "VmHWM:")
 	if err != nil || got != 100<<20 {
 		t.Errorf("peak %d, %v, wanted 100 MiB", got, err)
 	}
-	if _, err := parsePeak("Name:\tkthread\n"); err == nil {
+	if _, err := parseStatus("Name:\tkthread\n", "VmHWM:"); err == nil {
 		t.Error("a status without VmHWM gave no error")
 	}
 }

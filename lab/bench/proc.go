@@ -37,22 +37,27 @@ func parseStat(stat string) (time.Duration, error) {
 }
 
 // peakOf is the most memory that a process has had in RAM, in bytes.
-func peakOf(pid int) (int64, error) {
+func peakOf(pid int) (int64, error) { return statusOf(pid, "VmHWM:") }
+
+// residentOf is how much memory a process has in RAM, in bytes.
+func residentOf(pid int) (int64, error) { return statusOf(pid, "VmRSS:") }
+
+func statusOf(pid int, field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	return parsePeak(string(status))
+	return parseStatus(string(status), field)
 }
 
-// parsePeak finds VmHWM in proc_pid_status(5).
-func parsePeak(status string) (int64, error) {
+// parseStatus finds a field in proc_pid_status(5).
+func parseStatus(status, field string) (int64, error) {
 	for line := range strings.Lines(status) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "VmHWM:" && fields[2] == "kB" {
+		if len(fields) == 3 && fields[0] == field && fields[2] == "kB" {
 			kb, err := strconv.ParseInt(fields[1], 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, fmt.Errorf("read peak memory of a process: no VmHWM in kB in its status")
+	return 0, fmt.Errorf("read memory of a process: no %s in kB in its status", field)
 }

@@ -33,7 +33,7 @@ func (r report) markdown() string {
 
 // tables are rows by kind, each under its columns.
 func (r report) tables() [][][]string {
-	costs, delays, catchUps := [][]string{columns}, [][]string{delayColumns}, [][]string{catchUpColumns}
+	costs, delays, catchUps, exports := [][]string{columns}, [][]string{delayColumns}, [][]string{catchUpColumns}, [][]string{exportColumns}
 	for _, s := range r.Stages {
 		costs = append(costs, s.row())
 	}
@@ -46,7 +46,10 @@ func (r report) tables() [][][]string {
 	for _, c := range r.CatchUps {
 		catchUps = append(catchUps, c.row())
 	}
-	return [][][]string{costs, delays, catchUps}
+	for _, e := range r.Exports {
+		exports = append(exports, e.row())
+	}
+	return [][][]string{costs, delays, catchUps, exports}
 }
 
 func (s stage) row() []string {
@@ -140,6 +143,11 @@ func (r report) notes() (notes []string) {
 	}
 	for _, c := range r.CatchUps {
 		notes = append(notes, c.notes()...)
+	}
+	for _, e := range r.Exports {
+		if e.CPU > e.Wanted {
+			notes = append(notes, fmt.Sprintf("%s: %.2f s of CPU per 100,000, wanted at most %.2f", e.Name, e.CPU, e.Wanted))
+		}
 	}
 	return notes
 }

@@ -22,9 +22,12 @@ import (
 type product struct {
 	*process
 	dir  string
-	weir string                      // the binary
-	args []string                    // of every start
-	at   struct{ HTTP, MQTT string } // of run.json
+	weir string   // the binary
+	args []string // of every start
+	at   struct { // of run.json
+		HTTP, MQTT string
+		OTLPGRPC   string `json:"otlp_grpc"`
+	}
 }
 
 // How a run's devices are spread.

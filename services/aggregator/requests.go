@@ -2,6 +2,7 @@ package aggregator
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"weir/schemas"
 	"weir/services/internal/fold"
@@ -17,6 +18,7 @@ const maxRequests = 256
 type requests struct {
 	last []request // a ring, once it is full
 	next int
+	now  int // that of the newest reading, where the next one's is mostly, too
 }
 
 // request is one request and how far it has been taken.
@@ -27,27 +29,35 @@ type request struct {
 
 // repeat reports whether a reading has been taken, and remembers it.
 func (q *requests) repeat(r schemas.Request) bool {
-	for i := range q.last {
-		known := &q.last[i]
-		if known.hash != r.Hash {
-			continue
-		}
-		if r.At < known.taken {
-			return true
-		}
-		known.taken = r.At + 1
+	i := q.find(r.Hash)
+	if i < 0 {
+		q.put(request{r.Hash, r.At + 1})
 		return false
 	}
-	q.put(request{r.Hash, r.At + 1})
+	q.now = i
+	known := &q.last[i]
+	if r.At < known.taken {
+		return true
+	}
+	known.taken = r.At + 1
 	return false
+}
+
+// find is the place of a request, negative if it is not remembered.
+func (q *requests) find(hash uint64) int {
+	if q.now < len(q.last) && q.last[q.now].hash == hash {
+		return q.now
+	}
+	return slices.IndexFunc(q.last, func(r request) bool { return r.hash == hash })
 }
 
 func (q *requests) put(r request) {
 	if len(q.last) < maxRequests {
+		q.now = len(q.last)
 		q.last = append(q.last, r)
 		return
 	}
-	q.last[q.next] = r
+	q.now, q.last[q.next] = q.next, r
 	q.next = (q.next + 1) % maxRequests
 }
 

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -109,16 +110,34 @@ func (s *Service) chunks(tenant string, signal schemas.Signal, b *otlp.Batch) []
 		}
 		return &all[i]
 	}
-	for i := range b.Items {
-		it := &b.Items[i]
-		c := at(it.Device)
-		c.m.readings, c.m.at = append(c.m.readings, it.Reading), append(c.m.at, int(it.Reading.Request.At))
-		c.size += sizeOf(&it.Reading)
+	for items := b.Items; len(items) > 0; {
+		n, size := run(items)
+		at(items[0].Device).add(items[:n], size)
+		items = items[n:]
 	}
 	for _, r := range b.Refused {
 		at(r.Device).m.refuse(r.Reason, r.N, r.At, "%s", r.Detail)
 	}
 	return all
+}
+
+// run is how many of the first items are of one device and fit a chunk.
+func run(items []otlp.Item) (n, size int) {
+	for n < len(items) && items[n].Device == items[0].Device && size <= chunkBytes {
+		size += sizeOf(&items[n].Reading)
+		n++
+	}
+	return n, size
+}
+
+// add takes the readings of items that take about size in a frame.
+func (c *chunk) add(items []otlp.Item, size int) {
+	c.m.readings, c.m.at = slices.Grow(c.m.readings, len(items)), slices.Grow(c.m.at, len(items))
+	for i := range items {
+		r := &items[i].Reading
+		c.m.readings, c.m.at = append(c.m.readings, *r), append(c.m.at, int(r.Request.At))
+	}
+	c.size += size
 }
 
 // sizeOf is about what a reading takes in a frame.

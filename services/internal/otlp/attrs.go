@@ -106,15 +106,17 @@ func (a *attributes) set(key, value string) {
 }
 
 // sorted is the attributes as readings have them.
-func (a attributes) sorted() []schemas.Attr {
-	slices.SortFunc(a, func(a, b schemas.Attr) int { return cmp.Compare(a.Key, b.Key) })
-	return a
+func (b *Batch) sorted() []schemas.Attr {
+	slices.SortFunc(b.now, func(a, b schemas.Attr) int { return cmp.Compare(a.Key, b.Key) })
+	return keep(&b.attrs, b.now)
 }
 
 // mapHash is the hash of attributes in any order.
 func mapHash(m pcommon.Map) (sum uint64) {
+	var room [256]byte
 	for key, v := range m.All() {
-		sum += xxhash.Sum64String(key+"\x00"+v.AsString()) | 1
+		text := append(append(append(room[:0], key...), 0), v.AsString()...)
+		sum += xxhash.Sum64(text) | 1
 	}
 	return sum
 }

@@ -27,6 +27,32 @@ type Batch struct {
 	Refused []Refusal
 	Records int    // all, whatever becomes of them
 	next    uint32 // place of the next reading, whatever becomes of it
+
+	attrs  []schemas.Attr // what readings are made of, many at a time
+	values []schemas.Value
+	now    attributes // of the reading at hand
+}
+
+// attributes is where those of the next reading are collected.
+func (b *Batch) attributes() *attributes {
+	b.now = b.now[:0]
+	return &b.now
+}
+
+// slab is how many attributes or values are made at a time.
+const slab = 512
+
+// keep copies the few into memory for many. Those kept before stay where they are.
+func keep[T any](many *[]T, few []T) []T {
+	if len(few) == 0 {
+		return nil
+	}
+	if cap(*many)-len(*many) < len(few) {
+		*many = make([]T, 0, max(slab, len(few)))
+	}
+	n := len(*many)
+	*many = append(*many, few...)
+	return (*many)[n:len(*many):len(*many)]
 }
 
 // Item is one reading and its device.

@@ -12,7 +12,7 @@ import (
 
 // Metrics makes readings of the data points of a request.
 func Metrics(md pmetric.Metrics, r Rules) *Batch {
-	b := &Batch{}
+	b := &Batch{Items: make([]Item, 0, md.DataPointCount())}
 	for _, rm := range md.ResourceMetrics().All() {
 		p := points{Batch: b, rules: &r, resource: rm.Resource().Attributes()}
 		p.device = r.deviceOf(p.resource)
@@ -102,14 +102,14 @@ type point interface {
 
 // put takes a reading of the values of a point.
 func (p *points) put(d point, values ...schemas.Value) {
-	var a attributes
+	a := p.attributes()
 	a.take(p.rules, d.Attributes())
 	a.take(p.rules, p.resource)
 	stream := schemas.MetricStream{ID: p.id + mapHash(d.Attributes()), Start: nanos(d.StartTimestamp())}
 	for i := range values {
 		values[i].MetricStream = stream
 	}
-	p.add(p.rules, p.device, schemas.Reading{EventTime: nanos(d.Timestamp()), Attrs: a.sorted(), Values: values})
+	p.add(p.rules, p.device, schemas.Reading{EventTime: nanos(d.Timestamp()), Attrs: p.sorted(), Values: keep(&p.values, values)})
 }
 
 func (p *points) numbers(name string, kind schemas.RecordKind, all pmetric.NumberDataPointSlice) {

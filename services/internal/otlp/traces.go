@@ -10,7 +10,7 @@ import (
 
 // Traces makes readings of the spans of a request.
 func Traces(td ptrace.Traces, r Rules) *Batch {
-	b := &Batch{}
+	b := &Batch{Items: make([]Item, 0, td.SpanCount())}
 	for _, rs := range td.ResourceSpans().All() {
 		resource := rs.Resource().Attributes()
 		device := r.deviceOf(resource)
@@ -34,15 +34,15 @@ func (b *Batch) span(r *Rules, device string, resource pcommon.Map, s ptrace.Spa
 		b.refuse(device, schemas.BadTime, 1, "span %.140q ends %d ns before it starts", s.Name(), start-end)
 		return
 	}
-	var a attributes
+	a := b.attributes()
 	a.set(serviceName, text(resource, serviceName))
 	a.set(spanName, s.Name())
 	a.set(spanKind, nameOf(kinds[:], int(s.Kind())))
 	a.set(statusCode, nameOf(codes[:], int(s.Status().Code())))
 	a.take(r, s.Attributes())
 	a.take(r, resource)
-	value := schemas.Value{Metric: schemas.SpanMetric, Value: float64(end-start) / 1e9}
-	b.add(r, device, schemas.Reading{EventTime: end, Attrs: a.sorted(), Trace: trace, Values: []schemas.Value{value}})
+	values := []schemas.Value{{Metric: schemas.SpanMetric, Value: float64(end-start) / 1e9}}
+	b.add(r, device, schemas.Reading{EventTime: end, Attrs: b.sorted(), Trace: trace, Values: keep(&b.values, values)})
 }
 
 // Kinds of spans and codes of their status, as OpenTelemetry's protocol names them.
@@ -61,7 +61,7 @@ func nameOf(names []string, i int) string {
 
 // Logs makes readings of the log records of a request.
 func Logs(ld plog.Logs, r Rules) *Batch {
-	b := &Batch{}
+	b := &Batch{Items: make([]Item, 0, ld.LogRecordCount())}
 	for _, rl := range ld.ResourceLogs().All() {
 		resource := rl.Resource().Attributes()
 		device := r.deviceOf(resource)
@@ -79,14 +79,14 @@ func (b *Batch) log(r *Rules, device string, resource pcommon.Map, l plog.LogRec
 	if at == 0 {
 		at = nanos(l.ObservedTimestamp())
 	}
-	var a attributes
+	a := b.attributes()
 	a.set(serviceName, text(resource, serviceName))
 	a.set(severity, severityOf(l))
 	a.take(r, l.Attributes())
 	a.take(r, resource)
-	value := schemas.Value{Metric: schemas.LogMetric, Value: float64(l.SeverityNumber())}
+	values := []schemas.Value{{Metric: schemas.LogMetric, Value: float64(l.SeverityNumber())}}
 	trace := schemas.TraceID{Trace: l.TraceID(), Span: l.SpanID()}
-	b.add(r, device, schemas.Reading{EventTime: at, Attrs: a.sorted(), Trace: trace, Values: []schemas.Value{value}})
+	b.add(r, device, schemas.Reading{EventTime: at, Attrs: b.sorted(), Trace: trace, Values: keep(&b.values, values)})
 }
 
 // severityOf is the name of the severity's range: TRACE, DEBUG, INFO, WARN, ERROR,
