@@ -25,6 +25,7 @@ type Policy struct {
 	Classes map[string]Override `json:"classes,omitempty" jsonschema:"What is different for devices of a class."`
 	Tenants map[string]Override `json:"tenants,omitempty" jsonschema:"What is different for a tenant. It stands above what is different for a class."`
 
+	ItemRules ItemRules `json:"rules,omitempty" jsonschema:"What is dropped or changed of what comes over OTLP, before it is counted. Rules apply in this order."`
 	Alerts    Alerts    `json:"alerts,omitzero" jsonschema:"Who is told of findings."`
 	Exporters Exporters `json:"exporters,omitempty" jsonschema:"Where final windows go beyond Weir."`
 

@@ -73,6 +73,9 @@ func (b *binder) value(path string, v any, into reflect.Value) {
 	case *Receivers:
 		b.receivers(path, v, to)
 		return
+	case *ItemRules:
+		b.itemRules(path, v, to)
+		return
 	case *MetricSets:
 		b.metricSets(path, v, to)
 		return

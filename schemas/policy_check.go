@@ -27,6 +27,7 @@ func (p *Policy) check(where map[viewPlace]string) []Problem {
 	c.classes()
 	c.exporters()
 	c.receivers()
+	c.itemRules()
 	c.rules("", &p.Rules)
 	p.overridden(c.rules)
 	if len(c.problems) == 0 { // else a pair repeats what is wrong with one of them

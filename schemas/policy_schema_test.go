@@ -39,6 +39,10 @@ func policySchema(t *testing.T) *jsonschema.Schema {
 		reflect.TypeFor[Temporality]():  enum(Cumulative),
 		reflect.TypeFor[Granularity]():  enum(ResourceGateway),
 
+		reflect.TypeFor[ItemKind]():    enum(OnSpans),
+		reflect.TypeFor[RuleAction]():  enum(DropItems),
+		reflect.TypeFor[RuleFailure](): enum(FailedKept),
+
 		reflect.TypeFor[ReceiverKind](): enum(Webhook),
 		reflect.TypeFor[ReceiverTier](): enum(TellAtCenter),
 		reflect.TypeFor[LeastWord]():    enum(LeastWord("")),
@@ -78,6 +82,7 @@ func policySchema(t *testing.T) *jsonschema.Schema {
 		"metric_facts": define("metric_facts", reflect.TypeFor[MetricFacts](), nil),
 		"receiver":     define("receiver", reflect.TypeFor[Receiver](), newReceiver(), "name", "kind", "url"),
 
+		"rule":     define("rule", reflect.TypeFor[ItemRule](), ItemRule{OnError: FailedKept}, "name", "on", "action"),
 		"exporter": define("exporter", reflect.TypeFor[Exporter](), newExporter(), "name", "kind", "endpoint"),
 	}
 	defs["detect"] = define("detect", reflect.TypeFor[Detect](), p.Detect)

@@ -42,6 +42,10 @@ const (
 	// Shed at ingest.
 	JournalFull Reason = "journal_full"
 
+	// Shed at ingest because policy wants it so.
+	ByRule     Reason = "rule"        // a rule drops it
+	RuleFailed Reason = "rule_failed" // a rule could not be applied to it, and drops what it cannot judge
+
 	// Shed before the tier above has it.
 	OutboxFull Reason = "outbox_full" // the outbox is at its cap, and its windows are as wide as they get
 

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"weir/schemas"
 	"weir/services/internal/bus"
@@ -21,13 +22,16 @@ var (
 	commandsDesc       = describe("weir_commands_total", "counter", "Commands to devices by what became of them: heard, loaded (kept by an earlier process), delivered, expired, or dropped with a reason.", "outcome", "reason")
 	commandsWaitDesc   = describe("weir_commands_waiting", "gauge", "Commands that wait for a device, or for its answer.")
 	unauthorizedDesc   = describe("weir_unauthorized_total", "counter", "Connections of devices that credentials did not let in.", "reason")
+	ruleHitsDesc       = describe("weir_rule_hits_total", "counter", "Items over OTLP that met the conditions of a rule, by the revision of policy; the last few revisions are kept.", "rule", "on", "revision")
+	ruleDropsDesc      = describe("weir_rule_drops_total", "counter", "Items that a rule dropped.", "rule", "on", "revision")
+	ruleErrorsDesc     = describe("weir_rule_errors_total", "counter", "Items on which a rule failed; what then becomes of them is for its on_error to say.", "rule", "on", "revision")
 	damagedDesc        = describe("weir_damaged_messages_total", "counter", "Messages that a gateway could not read or that are not what their subject says; agent is region/partition.", "tier", "agent")
 )
 
 // foundDescs lists them all.
 var foundDescs = []*described{
 	findingsDesc, findingsOpenDesc, detectorSeriesDesc, detectorValuesDesc, detectorLagDesc, notifiedDesc, notifyFailedDesc, notifyWaitingDesc,
-	commandsDesc, commandsWaitDesc, unauthorizedDesc, damagedDesc,
+	commandsDesc, commandsWaitDesc, unauthorizedDesc, ruleHitsDesc, ruleDropsDesc, ruleErrorsDesc, damagedDesc,
 }
 
 // foundStatus is what is known of findings at one scrape.
@@ -102,20 +106,31 @@ func (out sink) detector(r *schemas.FindingReport) {
 	}
 }
 
-// doorStatus is the part of ingest's answer about commands and credentials.
+// doorStatus is the part of ingest's answer about commands, credentials and rules.
 type doorStatus struct {
 	Commands *struct {
 		Heard, Loaded, Delivered, Expired uint64
 		Dropped                           map[string]uint64
 		Waiting                           int
 	}
-	MQTT struct{ Unauthorized map[string]uint64 }
+	MQTT  struct{ Unauthorized map[string]uint64 }
+	Rules []struct {
+		Rule, On            string
+		Revision            uint64
+		Hits, Drops, Errors uint64
+	}
 }
 
-// door sends what became of commands, and who was not let in.
+// door sends what became of commands, who was not let in, and what rules did.
 func (out sink) door(s *doorStatus) {
 	for reason, n := range s.MQTT.Unauthorized {
 		out.counter(unauthorizedDesc, n, reason)
+	}
+	for _, r := range s.Rules {
+		revision := strconv.FormatUint(r.Revision, 10)
+		out.counter(ruleHitsDesc, r.Hits, r.Rule, r.On, revision)
+		out.counter(ruleDropsDesc, r.Drops, r.Rule, r.On, revision)
+		out.counter(ruleErrorsDesc, r.Errors, r.Rule, r.On, revision)
 	}
 	c := s.Commands
 	if c == nil {

@@ -31,6 +31,7 @@ func whole(t *testing.T) *rig {
 	r.reply(schemas.AskGateway+".region", []schemas.GatewayCheck{check(schemas.TierRegion, 0)})
 	r.reply(schemas.AskIngest, map[string]any{
 		"Ready": true, "MQTT": map[string]any{"Unauthorized": map[string]int{"password": 2}},
+		"Rules":    []map[string]any{{"Rule": "health", "On": "spans", "Revision": 7, "Hits": 5, "Drops": 4, "Errors": 1}},
 		"Commands": map[string]any{"Heard": 4, "Delivered": 3, "Dropped": map[string]int{"away": 1}}, "Messages": []map[string]any{{"Protocol": "mqtt", "QoS": "1", "N": 9}},
 	})
 	r.reply(schemas.Ask("policy", "status"), map[string]any{"invalid": 3})
@@ -187,6 +188,9 @@ func TestMetricsValues(t *testing.T) {
 		{"weir_records_in_flight", nil, 407},
 		{"weir_ledger_unexplained", nil, 0},
 		{"weir_messages_total", []string{"protocol=mqtt", "qos=1"}, 9},
+		{"weir_rule_hits_total", []string{"on=spans", "revision=7", "rule=health"}, 5},
+		{"weir_rule_drops_total", []string{"on=spans", "revision=7", "rule=health"}, 4},
+		{"weir_rule_errors_total", []string{"on=spans", "revision=7", "rule=health"}, 1},
 		{"weir_lag_seconds", []string{"agent=a1", "tier=agent"}, 0.86},
 		{"weir_lag_seconds", []string{"agent=r0/1", "tier=region"}, 0.5},
 		{"weir_windows_total", []string{"tier=region", "timing=on_time", "view=late:device"}, 2},

@@ -143,10 +143,13 @@ func (a *agent) accept(in *arrival, d *device, m *message, rules *Rules) (record
 	return records
 }
 
-// refuse books what decoding refused, and notes its numbers.
+// refuse books what decoding refused and what rules dropped, and notes numbers.
 func (a *agent) refuse(in *arrival, d *device, m *message) {
 	for _, f := range m.refused {
 		a.discard(in.route, d, schemas.Rejected, f.reason, f.n)
+	}
+	for _, f := range m.dropped {
+		a.discard(in.route, d, schemas.Shed, f.reason, f.n)
 	}
 	if in.route.tenant == noTenant {
 		return

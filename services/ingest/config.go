@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/schemas"
+	"weir/services/internal/rules"
 )
 
 // Config is fixed for the life of a Service. Zero values take the default named
@@ -114,9 +115,12 @@ type Settings struct {
 	Own         map[Owner]*Rules           // whole rules of single owners
 	ClassOf     func(device string) string // nil: all devices are of the class ""
 	Wants       func(key string) bool      // whether some view looks at an attribute; nil: none is looked at. Of OTLP, others are left out
+	Items       *rules.Program             // what is dropped and changed of what comes over OTLP; nil: nothing
 	Devices     int                        // how many devices the agent remembers
 	Tenants     int                        // how many tenants may exist in the process
 	Connections int                        // how many MQTT connections the process may hold
+
+	revision uint64 // of the policy that they are of; set by SetConfig
 }
 
 // DefaultSettings are safe on a small machine.

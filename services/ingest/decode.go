@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"weir/schemas"
+	"weir/services/internal/otlp"
 )
 
 // Format is a payload format that a tenant may be held to.
@@ -33,11 +34,12 @@ var formats = []struct {
 // payload; it is valid until the next decode into it.
 //
 // Each record of the payload is in exactly one place: in readings, or in n of
-// one refusal. A message with a fault has neither and is one record.
+// one refusal or of one of those that a rule dropped. A message with a fault has neither and is one record.
 type message struct {
 	readings []schemas.Reading // good ones, in order
 	at       []int             // the place of each in the payload
 	refused  []refusal
+	dropped  []refusal         // by rules of policy
 	numbers  []schemas.Reading // boot and seq of readings refused whole
 	ignored  int               // fields that are neither metrics nor reserved
 	fault    schemas.Reason    // why the payload as a whole is refused; "" if it is not
@@ -60,12 +62,15 @@ func (m *message) records() int {
 	for _, r := range m.refused {
 		n += r.n
 	}
+	for _, r := range m.dropped {
+		n += r.n
+	}
 	return n
 }
 
 // clear forgets all readings, good and bad.
 func (m *message) clear() {
-	m.readings, m.at, m.refused, m.numbers = m.readings[:0], m.at[:0], m.refused[:0], m.numbers[:0]
+	m.readings, m.at, m.refused, m.dropped, m.numbers = m.readings[:0], m.at[:0], m.refused[:0], m.dropped[:0], m.numbers[:0]
 	m.ignored = 0
 }
 
@@ -74,6 +79,13 @@ func (m *message) refuse(why schemas.Reason, n, at int, format string, args ...a
 	m.refused = append(m.refused, refusal{why, n, at})
 	if m.detail == "" {
 		m.detail = fmt.Sprintf(format, args...)
+	}
+}
+
+// drop notes what rules of policy dropped.
+func (m *message) drop(all []otlp.Refusal) {
+	for _, d := range all {
+		m.dropped = append(m.dropped, refusal{reason: d.Reason, n: d.N})
 	}
 }
 
@@ -116,6 +128,7 @@ type decoder struct {
 	attrs  []schemas.Attr
 	spans  []span
 	cur    assembly
+	ruling ruling // what rules of policy made of an OTLP request
 }
 
 // span is where the values and attributes of a reading are, as long as the

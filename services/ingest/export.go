@@ -118,6 +118,9 @@ func (s *Service) chunks(tenant string, signal schemas.Signal, b *otlp.Batch) []
 	for _, r := range b.Refused {
 		at(r.Device).m.refuse(r.Reason, r.N, r.At, "%s", r.Detail)
 	}
+	for _, d := range b.Dropped {
+		at(d.Device).m.drop([]otlp.Refusal{d})
+	}
 	return all
 }
 
@@ -195,9 +198,16 @@ func (p *pending) wait(ctx context.Context, stopping <-chan struct{}) error {
 }
 
 // exportRules are the rules that an OTLP request is read by.
-func (s *Service) exportRules(device string) otlp.Rules {
+func (s *Service) exportRules(c *call, tenant, device string) otlp.Rules {
 	set, now := s.agents[0].settings.Load(), time.Now()
 	return otlp.Rules{
-		Device: device, Wants: set.Wants, Now: now.UnixNano() / 1e6 * 1e6, MaxFuture: set.Rules.MaxFuture + s.agents[0].clock.lead(now),
+		Device: device, Wants: set.Wants, Judge: s.judge(tenant, c.signal, &c.ruling), Now: now.UnixNano() / 1e6 * 1e6, MaxFuture: set.Rules.MaxFuture + s.agents[0].clock.lead(now),
+	}
+}
+
+// ruled counts what the rules of policy did to a request that was taken.
+func (s *Service) ruled(r *ruling) {
+	for _, f := range s.rules.count(r) {
+		s.logger.Warn("a rule of policy fails; it is counted, and this is said once for each revision", "rule", f.Rule, "on", f.On, "revision", f.Revision, "error", f.Failure)
 	}
 }

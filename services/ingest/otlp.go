@@ -55,6 +55,7 @@ type call struct {
 	login    string // the value of the authorization header
 	from     netip.Addr
 	body     []byte
+	ruling   ruling
 }
 
 // Why a request is not taken, beside users.Refusal. Those of the second row may be
@@ -147,12 +148,17 @@ func (f *otlpFront) admit(ctx context.Context, c *call, g Grant) (exported, erro
 	case <-ctx.Done():
 		return exported{}, context.Cause(ctx)
 	}
-	b, err := otlp.Read(c.signal, c.encoding, c.body, f.s.exportRules(g.Device))
+	tenant := cmp.Or(g.Tenant, f.s.cfg.OTLPTenant)
+	b, err := otlp.Read(c.signal, c.encoding, c.body, f.s.exportRules(c, tenant, g.Device))
 	if err != nil {
 		return exported{}, f.reject(c, reasonOf(err), fmt.Errorf("%w: %w", errUnreadable, err))
 	}
 	c.body = nil
-	return f.s.export(ctx, cmp.Or(g.Tenant, f.s.cfg.OTLPTenant), c.signal, b)
+	out, err := f.s.export(ctx, tenant, c.signal, b)
+	if err == nil {
+		f.s.ruled(&c.ruling)
+	}
+	return out, err
 }
 
 // reasonOf is why what cannot be read is refused.

@@ -28,6 +28,7 @@ type Service struct {
 	decoders sync.Pool
 	messages messageCounts
 	limits   processLimits
+	rules    ruleCounts
 
 	listening atomic.Pointer[otlpListeners] // nil before Ready
 
@@ -200,10 +201,12 @@ func (s *Service) SetConfig(ctx context.Context, configs map[string]AgentConfig)
 	for _, a := range s.agents {
 		if c, ok := configs[a.name]; ok {
 			a.configure(c.Config, done, time.Now())
+			c.Settings.revision = c.Config.Revision
 			a.settings.Store(&c.Settings)
 		}
 	}
 	everywhere := s.limits.follow(s.agents)
+	s.rules.follow(s.agents)
 	for range configs {
 		select {
 		case <-done:

@@ -8,9 +8,9 @@ import (
 // This file takes spans and log records that devices send in messages of their
 // own: an OTLP request each, of the device that the subject names.
 
-// request reads an OTLP request of a device under rules at ingest time now (Unix
+// request reads an OTLP request of a device under settings and its rules at ingest time now (Unix
 // nanoseconds). It does not alias payload.
-func (d *decoder) request(r *route, payload []byte, rules *Rules, wants func(key string) bool, now int64) *message {
+func (d *decoder) request(r *route, payload []byte, set *Settings, rules *Rules, now int64) *message {
 	d.reset(rules, now)
 	rest := skipSpace(payload)
 	switch {
@@ -25,7 +25,10 @@ func (d *decoder) request(r *route, payload []byte, rules *Rules, wants func(key
 	if rest[0] == '{' { // in protobuf that would begin a group, which OTLP has none of
 		e = otlp.JSON
 	}
-	b, err := otlp.Read(r.signal, e, payload, otlp.Rules{Device: r.device, Wants: wants, Now: d.now, MaxFuture: rules.MaxFuture + d.lead})
+	b, err := otlp.Read(r.signal, e, payload, otlp.Rules{
+		Device: r.device, Wants: set.Wants, Now: d.now, MaxFuture: rules.MaxFuture + d.lead,
+		Judge: func(string) otlp.Judge { return d.ruling.under(set, r.tenant) },
+	})
 	switch {
 	case err != nil:
 		d.fail(reasonOf(err), "%v", err)
@@ -48,4 +51,5 @@ func (d *decoder) batch(b *otlp.Batch) {
 	for _, r := range b.Refused {
 		d.refuse(r.Reason, r.N, r.At, "%s", r.Detail)
 	}
+	d.drop(b.Dropped)
 }

@@ -18,6 +18,7 @@ type Status struct {
 	Messages []MessageCount
 	MQTT     MQTTStatus
 	OTLP     OTLPStatus
+	Rules    []RuleStatus
 	Commands *commands.Status `json:",omitempty"` // nil: there are none
 }
 
@@ -82,7 +83,7 @@ func (c *messageCounts) rows() []MessageCount {
 
 // Status is a consistent picture per agent.
 func (s *Service) Status() Status {
-	st := Status{Tenants: s.router.count(), MQTT: s.mqtt.status(), OTLP: s.otlp.status()}
+	st := Status{Tenants: s.router.count(), MQTT: s.mqtt.status(), OTLP: s.otlp.status(), Rules: s.rules.status()}
 	st.Messages = append(s.messages.rows(), st.OTLP.rows()...)
 	select {
 	case <-s.ready:

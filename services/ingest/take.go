@@ -15,6 +15,7 @@ func (s *Service) take(in *arrival, shed bool) bool {
 	set := r.agent.settings.Load()
 	d := s.decoders.Get().(*decoder)
 	defer s.decoders.Put(d)
+	d.ruling.runs = d.ruling.runs[:0]
 	var m *message
 	rules := r.rules(set)
 	switch {
@@ -24,7 +25,7 @@ func (s *Service) take(in *arrival, shed bool) bool {
 		m = d.unread(schemas.BadSubject, "subject %.200q: want tel.<tenant>.<device>.<signal> with the sender's own names", r.subject)
 	case r.signal != schemas.Metrics:
 		d.lead = r.agent.clock.lead(in.now)
-		m = d.request(r, in.payload, rules, set.Wants, in.now.UnixNano())
+		m = d.request(r, in.payload, set, rules, in.now.UnixNano())
 	default:
 		d.lead = r.agent.clock.lead(in.now)
 		m = d.decode(in.payload, rules, in.now.UnixNano())
@@ -35,6 +36,7 @@ func (s *Service) take(in *arrival, shed bool) bool {
 	if !r.agent.add(in, m, set, rules, shed) {
 		return false
 	}
+	s.ruled(&d.ruling)
 	if m.detail != "" {
 		s.park.offer(in, m)
 	}

@@ -218,12 +218,14 @@ func TestExamplesAreValid(t *testing.T) {
 		}
 		documents[file] = string(data)
 	}
-	reference, err := os.ReadFile("../../../docs/policy.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, block := range strings.Split(string(reference), "```json\n")[1:] {
-		documents[fmt.Sprintf("block %d of policy.md", i+1)], _, _ = strings.Cut(block, "```")
+	for _, page := range []string{"policy.md", "rules.md"} {
+		reference, err := os.ReadFile("../../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range strings.Split(string(reference), "```json\n")[1:] {
+			documents[fmt.Sprintf("block %d of %s", i+1, page)], _, _ = strings.Cut(block, "```")
+		}
 	}
 	for name, document := range documents {
 		if err := checkDefault([]byte(document)); err != nil {

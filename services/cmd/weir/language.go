@@ -8,6 +8,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/ingest"
+	"weir/services/internal/rules"
 	"weir/services/policy"
 )
 
@@ -32,14 +33,24 @@ func builtInPolicy() []byte {
 	return append(b.Bytes(), '\n')
 }
 
+// mergePolicy puts a layer on top of a document. Rules of the layer that cannot be
+// compiled are refused here, where the text is that somebody wrote: the error names
+// line and column in it.
 func mergePolicy(document, layer []byte) ([]byte, error) {
-	return schemas.MergeLayers(document, layer)
+	merged, err := schemas.MergeLayers(document, layer)
+	if err == nil {
+		err = compiles(layer)
+	}
+	return merged, err
 }
 
 func checkPolicy(document []byte) (policy.Whole, error) {
 	p, err := schemas.ParsePolicy(document)
 	if err == nil {
 		err = offered(p)
+	}
+	if err == nil {
+		_, err = rules.Compile(p.ItemRules) // what a journal or an older program brings is in no layer
 	}
 	if err != nil {
 		return policy.Whole{}, err
@@ -76,5 +87,8 @@ func (p *plant) limitsOf(document []byte) (ingest.Settings, error) {
 		p.log.Warn("fewer devices can connect over MQTT than limits.connections of the policy allows: raise the limit of open files", "allowed", n, "possible", p.most)
 	}
 	set := ingestSettings(doc)
+	if set.Items, err = rules.Compile(doc.ItemRules); err != nil {
+		return set, err
+	}
 	return set, set.Validate()
 }

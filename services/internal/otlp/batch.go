@@ -15,6 +15,9 @@ type Rules struct {
 	Device string
 	// Wants reports whether some view looks at an attribute. nil: none is looked at.
 	Wants func(key string) bool
+	// Judge is who applies the rules of policy to a device's items. nil, or the
+	// result is: there are none.
+	Judge func(device string) Judge
 	// Now is when the request came, Unix ns. It stands for times that are missing.
 	Now int64
 	// MaxFuture is how many ns an event time may be ahead of Now.
@@ -25,8 +28,10 @@ type Rules struct {
 type Batch struct {
 	Items   []Item
 	Refused []Refusal
-	Records int    // all, whatever becomes of them
-	next    uint32 // place of the next reading, whatever becomes of it
+	Dropped []Refusal // by rules of policy
+	Records int       // all, whatever becomes of them
+	place   uint32    // of the item at hand, whatever becomes of it
+	next    uint32    // of the next one
 
 	attrs  []schemas.Attr // what readings are made of, many at a time
 	values []schemas.Value
@@ -81,11 +86,23 @@ func (b *Batch) refuse(device string, why schemas.Reason, n int, format string, 
 	b.Refused = append(b.Refused, Refusal{device, why, n, at, fmt.Sprintf(format, args...)})
 }
 
+// begin goes on to the next item. Rules do not change the place that an item has.
+func (b *Batch) begin() { b.place, b.next = b.next, b.next+1 }
+
+// drop books n records of an item that a rule drops.
+func (b *Batch) drop(device string, why schemas.Reason, n int) {
+	b.Records += n
+	if k := len(b.Dropped) - 1; k >= 0 && b.Dropped[k].Device == device && b.Dropped[k].Reason == why {
+		b.Dropped[k].N += n
+		return
+	}
+	b.Dropped = append(b.Dropped, Refusal{Device: device, Reason: why, N: n})
+}
+
 // add takes a reading unless it is refused.
 func (b *Batch) add(r *Rules, device string, reading schemas.Reading) {
 	n := len(reading.Values)
-	reading.Request = schemas.Request{Hash: r.Request, At: b.next}
-	b.next++
+	reading.Request = schemas.Request{Hash: r.Request, At: b.place}
 	if reading.EventTime == 0 {
 		reading.EventTime = r.Now
 	}

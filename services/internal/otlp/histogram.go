@@ -12,9 +12,6 @@ import (
 
 // exponential keeps a point bucket for bucket.
 func (p *points) exponential(name string, kind schemas.RecordKind, d pmetric.ExponentialHistogramDataPoint) {
-	if d.Flags().NoRecordedValue() {
-		return
-	}
 	e := sketch.Exponential{
 		Scale: d.Scale(), Count: d.Count(), Sum: d.Sum(), Min: math.NaN(), Max: math.NaN(),
 		ZeroCount: d.ZeroCount(), ZeroThreshold: d.ZeroThreshold(),
@@ -43,9 +40,6 @@ func (p *points) distribution(name string, kind schemas.RecordKind, d point, e s
 
 // histogram puts the values of each explicit bucket at its middle.
 func (p *points) histogram(name string, kind schemas.RecordKind, d pmetric.HistogramDataPoint) {
-	if d.Flags().NoRecordedValue() {
-		return
-	}
 	bounds, counts := d.ExplicitBounds().AsRaw(), d.BucketCounts().AsRaw()
 	if len(counts) == 0 && d.Count() > 0 {
 		bounds, counts = nil, []uint64{d.Count()} // a point without buckets is one bucket

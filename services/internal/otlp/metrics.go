@@ -16,10 +16,13 @@ func Metrics(md pmetric.Metrics, r Rules) *Batch {
 	for _, rm := range md.ResourceMetrics().All() {
 		p := points{Batch: b, rules: &r, resource: rm.Resource().Attributes()}
 		p.device = r.deviceOf(p.resource)
+		p.judging.by = r.judge(p.device)
+		resource := mapHash(p.resource) // before any rule changes it
 		for _, sm := range rm.ScopeMetrics().All() {
 			scope := sm.Scope()
-			p.id = mapHash(p.resource)*3 + mapHash(scope.Attributes())*5 + schemas.HashName(scope.Name()+"\x00"+scope.Version())
+			p.id = resource*3 + mapHash(scope.Attributes())*5 + schemas.HashName(scope.Name()+"\x00"+scope.Version())
 			for _, m := range sm.Metrics().All() {
+				p.judge(rm, sm, m)
 				p.metric(m)
 			}
 		}
@@ -34,12 +37,13 @@ type points struct {
 	resource pcommon.Map
 	device   string
 	id       uint64 // of resource and scope
+	judging  judging
 }
 
 func (p *points) metric(m pmetric.Metric) {
 	name := m.Name()
 	if !schemas.DeviceMetric(name) {
-		p.refuse(p.device, schemas.BadName, pointsOf(m), "metric name %.140q", name)
+		p.nameless(name, pointsOf(m))
 		return
 	}
 	switch m.Type() {
@@ -54,12 +58,16 @@ func (p *points) metric(m pmetric.Metric) {
 	case pmetric.MetricTypeHistogram:
 		kind := histogramKind(m.Histogram().AggregationTemporality())
 		for _, d := range m.Histogram().DataPoints().All() {
-			p.histogram(name, kind, d)
+			if p.passes(d.Flags(), 1) {
+				p.histogram(name, kind, d)
+			}
 		}
 	case pmetric.MetricTypeExponentialHistogram:
 		kind := histogramKind(m.ExponentialHistogram().AggregationTemporality())
 		for _, d := range m.ExponentialHistogram().DataPoints().All() {
-			p.exponential(name, kind, d)
+			if p.passes(d.Flags(), 1) {
+				p.exponential(name, kind, d)
+			}
 		}
 	case pmetric.MetricTypeSummary:
 		for _, d := range m.Summary().DataPoints().All() {
@@ -105,7 +113,7 @@ func (p *points) put(d point, values ...schemas.Value) {
 	a := p.attributes()
 	a.take(p.rules, d.Attributes())
 	a.take(p.rules, p.resource)
-	stream := schemas.MetricStream{ID: p.id + mapHash(d.Attributes()), Start: nanos(d.StartTimestamp())}
+	stream := schemas.MetricStream{ID: p.streamOf(d), Start: nanos(d.StartTimestamp())}
 	for i := range values {
 		values[i].MetricStream = stream
 	}
@@ -114,7 +122,7 @@ func (p *points) put(d point, values ...schemas.Value) {
 
 func (p *points) numbers(name string, kind schemas.RecordKind, all pmetric.NumberDataPointSlice) {
 	for _, d := range all.All() {
-		if !d.Flags().NoRecordedValue() {
+		if p.passes(d.Flags(), 1) {
 			p.put(d, schemas.Value{Metric: name, Kind: kind, Value: numberOf(d)})
 		}
 	}
@@ -130,9 +138,6 @@ func numberOf(d pmetric.NumberDataPoint) float64 {
 // summary keeps the count and the sum of a summary, which add up, and its
 // quantiles as they are.
 func (p *points) summary(name string, d pmetric.SummaryDataPoint) {
-	if d.Flags().NoRecordedValue() {
-		return
-	}
 	values := []schemas.Value{
 		{Metric: name + ".count", Kind: schemas.TotalRecord, Value: float64(d.Count())},
 		{Metric: name + ".sum", Kind: schemas.TotalRecord, Value: d.Sum()},
@@ -142,7 +147,9 @@ func (p *points) summary(name string, d pmetric.SummaryDataPoint) {
 			values = append(values, schemas.Value{Metric: name + ".p" + percent(q.Quantile()), Value: v})
 		}
 	}
-	p.put(d, values...)
+	if p.passes(d.Flags(), len(values)) {
+		p.put(d, values...)
+	}
 }
 
 // percent writes 0.99 as 99 and 0.999 as 99.9.

@@ -277,7 +277,7 @@ func TestRefusals(t *testing.T) {
 	none.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 	stamp(points.AppendEmpty())
 	b := Metrics(md, rules())
-	if b.Records != 5 || len(b.Items) != 2 || b.Items[1].Reading.Request.At != 4 {
+	if b.Records != 5 || len(b.Items) != 2 || b.Items[1].Reading.Request.At != 5 {
 		t.Errorf("got %+v", b)
 	}
 	var why []schemas.Reason

@@ -14,8 +14,16 @@ func Traces(td ptrace.Traces, r Rules) *Batch {
 	for _, rs := range td.ResourceSpans().All() {
 		resource := rs.Resource().Attributes()
 		device := r.deviceOf(resource)
+		judge := r.judge(device)
 		for _, ss := range rs.ScopeSpans().All() {
 			for _, s := range ss.Spans().All() {
+				b.begin()
+				if judge != nil {
+					if why := judge.Span(rs, ss, s); why != "" {
+						b.drop(device, why, 1)
+						continue
+					}
+				}
 				b.span(&r, device, resource, s)
 			}
 		}
@@ -65,8 +73,16 @@ func Logs(ld plog.Logs, r Rules) *Batch {
 	for _, rl := range ld.ResourceLogs().All() {
 		resource := rl.Resource().Attributes()
 		device := r.deviceOf(resource)
+		judge := r.judge(device)
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, l := range sl.LogRecords().All() {
+				b.begin()
+				if judge != nil {
+					if why := judge.Log(rl, sl, l); why != "" {
+						b.drop(device, why, 1)
+						continue
+					}
+				}
 				b.log(&r, device, resource, l)
 			}
 		}
