@@ -22,7 +22,7 @@ type Link struct {
 }
 
 // NewLink opens a link to an address where somebody listens sooner or later.
-func NewLink(tb testing.TB, to string) *Link { return NewLinkAt(tb, freeAddress(tb), to) }
+func NewLink(tb testing.TB, to string) *Link { return NewLinkAt(tb, FreeAddress(tb), to) }
 
 // NewLinkAt opens a link that listens at an address of this machine.
 func NewLinkAt(tb testing.TB, at, to string) *Link {

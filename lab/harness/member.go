@@ -25,7 +25,7 @@ type Server struct {
 // StartServer starts a server in this process.
 func StartServer(tb testing.TB) *Server {
 	tb.Helper()
-	clients, links := freeAddress(tb), freeAddress(tb)
+	clients, links := FreeAddress(tb), FreeAddress(tb)
 	o := &server.Options{
 		ServerName: "site", NoSigs: true, NoLog: true, MaxPayload: 8 << 20, JetStream: true, StoreDir: tb.TempDir(),
 		Host: "127.0.0.1", Port: portOf(clients), LeafNode: server.LeafNodeOpts{Host: "127.0.0.1", Port: portOf(links)},

@@ -24,8 +24,8 @@ var ports = func() *atomic.Uint32 {
 	return n
 }()
 
-// freeAddress is an address of this machine on which nobody listens now.
-func freeAddress(tb testing.TB) string {
+// FreeAddress is an address of this machine on which nobody listens now.
+func FreeAddress(tb testing.TB) string {
 	tb.Helper()
 	var last error
 	for range 100 {

@@ -71,7 +71,7 @@ func Start(tb testing.TB, weir Binary, args ...string) *Product {
 func New(tb testing.TB, weir Binary, args ...string) *Product {
 	tb.Helper()
 	p := prepare(tb, weir, []string{"up", "--devices", "0"}, args)
-	p.MQTT = freeAddress(tb)
+	p.MQTT = FreeAddress(tb)
 	return p
 }
 
@@ -79,7 +79,7 @@ func New(tb testing.TB, weir Binary, args ...string) *Product {
 func NewAgent(tb testing.TB, weir Binary, name, region string, args ...string) *Product {
 	tb.Helper()
 	p := prepare(tb, weir, []string{"agent", "--name", name, "--region", region}, args)
-	p.MQTT = freeAddress(tb)
+	p.MQTT = FreeAddress(tb)
 	return p
 }
 
@@ -92,7 +92,7 @@ func NewGateway(tb testing.TB, weir Binary, region string, args ...string) *Prod
 		tier = schemas.Center
 	}
 	p := prepare(tb, weir, []string{"gateway", "--tier", tier, "--name", region}, args)
-	p.Leaf = freeAddress(tb)
+	p.Leaf = FreeAddress(tb)
 	return p
 }
 
@@ -108,7 +108,7 @@ func prepare(tb testing.TB, weir Binary, role, args []string) *Product {
 	}
 	p := &Product{
 		Folder: filepath.Join(dir, "data"), Dir: dir,
-		HTTP: freeAddress(tb), NATS: freeAddress(tb),
+		HTTP: FreeAddress(tb), NATS: FreeAddress(tb),
 		tb: tb, weir: weir, role: role, args: args, log: log, client: &http.Client{Timeout: 30 * time.Second},
 	}
 	tb.Cleanup(p.end)
