@@ -13,6 +13,9 @@ type Frame struct {
 	// ArrivedBefore counts the records that arrived in all frames before this
 	// one, so that the size of a hole is known to the unit.
 	ArrivedBefore uint64
+	// NumberedBefore counts those of them that devices had numbered and ingest took: what a
+	// hole has of these may be among the numbers that devices miss, what else it has is not.
+	NumberedBefore uint64
 
 	Resumed bool     // first frame since ingest started: the devices' idle clocks start anew
 	HasTick bool     // windows are to be closed by Tick
@@ -116,6 +119,16 @@ func (f *Frame) Arrived() uint64 {
 	for _, w := range f.Flow {
 		if w.Outcome == "" {
 			n += w.N
+		}
+	}
+	return n
+}
+
+// Numbered is the number of records in the frame's columns that devices have numbered.
+func (f *Frame) Numbered() (n uint64) {
+	for i, from := range f.From {
+		if f.Sources[from].Numbered {
+			n += uint64(f.Values[i])
 		}
 	}
 	return n

@@ -39,6 +39,7 @@ import (
 //	16 sketches records of a histogram kind × (uvarint length, bytes)
 //	17 requests to the end × (uvarint reading, uint64 hash little endian, uvarint index)
 //	18 traces   to the end × (uvarint reading, 16 bytes trace, 8 bytes span)
+//	19 numbered uvarint numbered_before; left out: 0
 //
 // A cycle begins again where it ends: a column that repeats itself is written once.
 // Scales: 0, or none, float64; 9 float32; else the unit is 1: 1, 2: 10, 3: 100, 4: 1e3,
@@ -62,6 +63,7 @@ const (
 	colSketches
 	colRequests
 	colTraces
+	colNumbered
 	colEnd
 )
 
@@ -209,6 +211,10 @@ func (e *FrameEncoder) column(id int, f *Frame) {
 			e.body = binary.AppendUvarint(e.body, uint64(p.Reading))
 			e.body = binary.AppendUvarint(e.body, uint64(p.ID)<<1|bit(p.Dup))
 			e.body = binary.LittleEndian.AppendUint32(e.body, p.Hash)
+		}
+	case colNumbered:
+		if f.NumberedBefore > 0 {
+			e.body = binary.AppendUvarint(e.body, f.NumberedBefore)
 		}
 	default:
 		e.otlp(id, f)

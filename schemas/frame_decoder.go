@@ -172,6 +172,7 @@ func (d *FrameDecoder) decodeBody(body []byte, f *Frame, n *frameCounts) error {
 		{"sketches", decodeSketches, colSketches, n.records},
 		{"requests", decodeRequests, colRequests, n.readings},
 		{"traces", decodeTraces, colTraces, n.readings},
+		{"numbered", decodeNumbered, colNumbered, 1},
 	} {
 		if err := step.decode(d, cols[step.col], f, step.n); err != nil {
 			return fmt.Errorf("decode column %s: %w", step.name, err)
@@ -208,6 +209,15 @@ func decodeStrings(_ *FrameDecoder, col []byte, f *Frame, n int) error {
 	for ; n > 0 && r.err == nil; n-- {
 		f.Strings = append(f.Strings, alias(r.bytes()))
 	}
+	return r.rest()
+}
+
+func decodeNumbered(_ *FrameDecoder, col []byte, f *Frame, _ int) error {
+	if len(col) == 0 {
+		return nil
+	}
+	r := reader{b: col}
+	f.NumberedBefore = r.uvarint()
 	return r.rest()
 }
 

@@ -202,6 +202,7 @@ func fillFrame(t *rapid.T, b *FrameBuilder) *Frame {
 	}
 	f := b.Frame()
 	f.Agent, f.N, f.ArrivedBefore = names().Draw(t, "agent"), rapid.Uint64().Draw(t, "frame"), rapid.Uint64().Draw(t, "before")
+	f.NumberedBefore = rapid.Uint64().Draw(t, "numbered")
 	f.Resumed, f.HasTick = rapid.Bool().Draw(t, "resumed"), rapid.Bool().Draw(t, "tick")
 	if f.HasTick || rapid.Bool().Draw(t, "timed") {
 		f.Tick = Tick{times().Draw(t, "time"), times().Draw(t, "wall"), rapid.Int64().Draw(t, "error"), rapid.Byte().Draw(t, "quality")}

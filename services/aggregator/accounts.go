@@ -33,6 +33,7 @@ type tenant struct {
 	crowded    uint64 // rejected: of one cumulative stream too many
 	doubt      uint64 // shed: perhaps in a window that stands, see Fold.doubtful
 	deviceHole int64  // records that the devices' numbers show to be missing
+	holed      int64  // of these, records that may have been in frames that are missing
 	numbered   uint64 // records of the numbers that are not: taken or refused, each once
 }
 
@@ -49,7 +50,17 @@ type accounts struct {
 	tenants map[owner]*tenant
 	door    map[flow]uint64
 	hole    uint64 // records of frames that are missing
+	holeOf  uint64 // of these, those with numbers
 	changed bool
+}
+
+// holes are the records of missing frames that no missing number stands for.
+func (a *accounts) holes() uint64 {
+	var found int64
+	for _, t := range a.tenants {
+		found += t.holed
+	}
+	return a.hole - min(a.holeOf, uint64(max(0, found)))
 }
 
 func newAccounts() accounts {
@@ -96,8 +107,8 @@ func (a *accounts) rows() []schemas.Total {
 	for _, t := range a.tenants {
 		out = t.rows(out)
 	}
-	if a.hole > 0 {
-		out = append(out, lost("", schemas.FrameHole, a.hole))
+	if n := a.holes(); n > 0 {
+		out = append(out, lost("", schemas.FrameHole, n))
 	}
 	out = a.unnumbered(out)
 	sort.Slice(out, func(i, j int) bool { return less(&out[i], &out[j]) })
@@ -173,7 +184,7 @@ func (a *accounts) append(b []byte) []byte {
 		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded, t.doubt, t.numbered} {
 			b = binary.AppendUvarint(b, v)
 		}
-		b = binary.AppendVarint(b, t.deviceHole)
+		b = binary.AppendVarint(binary.AppendVarint(b, t.deviceHole), t.holed)
 	}
 	keys := make([]flow, 0, len(a.door))
 	for k := range a.door {
@@ -187,7 +198,7 @@ func (a *accounts) append(b []byte) []byte {
 		}
 		b = binary.AppendUvarint(b, a.door[k])
 	}
-	b = binary.AppendUvarint(b, a.hole)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, a.hole), a.holeOf)
 	return fold.AppendBool(b, a.changed)
 }
 
@@ -210,11 +221,16 @@ func (a *accounts) read(r *fold.StateReader, version byte) {
 		if version > 3 {
 			t.numbered = r.Uint()
 		}
-		t.deviceHole = r.Int()
+		if t.deviceHole = r.Int(); version > 3 {
+			t.holed = r.Int()
+		}
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		f := flow{r.String(), schemas.Signal(r.String()), schemas.Outcome(r.String()), schemas.Reason(r.String())}
 		a.door[f] = r.Uint()
 	}
-	a.hole, a.changed = r.Uint(), r.Bool()
+	if a.hole = r.Uint(); version > 3 {
+		a.holeOf = r.Uint()
+	}
+	a.changed = r.Bool()
 }

@@ -25,6 +25,7 @@ type device struct {
 	perValue  uint64 // records in its newest numbered reading: what a missing number stands for
 	forgotten uint64 // numbers lost in boots that are no longer kept
 	missing   int64  // numbers known to be missing, of all boots
+	holed     int64  // of these, numbers that may have been in missing frames
 
 	firstSeen, lastSeen int64 // agent time
 	records             uint64
@@ -35,16 +36,19 @@ type device struct {
 	dirty bool  // a window of its own groups that came out has changed
 }
 
-// lose books numbers that turned out missing, or that came after all.
-func (d *device) lose(n int64) {
-	d.missing += n
+// lose books numbers that turned out missing, or that came after all, and how many of
+// them may have been in missing frames.
+func (d *device) lose(n, holed int64) {
+	d.missing, d.holed = d.missing+n, d.holed+holed
 	d.tenant.deviceHole += n * int64(d.perValue)
+	d.tenant.holed += holed * int64(d.perValue)
 }
 
 // sized notes how many records a numbered reading of the device has.
 func (d *device) sized(n uint64) {
 	if n != d.perValue {
 		d.tenant.deviceHole += d.missing * int64(n-d.perValue)
+		d.tenant.holed += d.holed * int64(n-d.perValue)
 		d.perValue = n
 	}
 }
@@ -137,7 +141,7 @@ func (d *device) append(b []byte) []byte {
 	for _, v := range [...]uint64{d.perValue, d.forgotten, d.records} {
 		b = binary.AppendUvarint(b, v)
 	}
-	for _, v := range [...]int64{d.missing, d.firstSeen, d.lastSeen, d.rate.slot} {
+	for _, v := range [...]int64{d.missing, d.holed, d.firstSeen, d.lastSeen, d.rate.slot} {
 		b = binary.AppendVarint(b, v)
 	}
 	for _, v := range d.rate.slots {
@@ -162,12 +166,15 @@ func (f *Fold) readDevice(r *fold.StateReader, version byte) *device {
 	d := f.newDevice(r.String(), r.String(), r.String())
 	d.numbered = r.Bool()
 	d.perValue, d.forgotten, d.records = r.Uint(), r.Uint(), r.Uint()
-	d.missing, d.firstSeen, d.lastSeen, d.rate.slot = r.Int(), r.Int(), r.Int(), r.Int()
+	if d.missing = r.Int(); version > 3 {
+		d.holed = r.Int()
+	}
+	d.firstSeen, d.lastSeen, d.rate.slot = r.Int(), r.Int(), r.Int()
 	for i := range d.rate.slots {
 		d.rate.slots[i] = uint32(r.Uint())
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		d.boots = append(d.boots, readNumbers(r))
+		d.boots = append(d.boots, readNumbers(r, version))
 	}
 	d.packets.read(r)
 	if version > 1 {

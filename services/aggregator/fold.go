@@ -22,6 +22,8 @@ type Fold struct {
 	now, wall   int64         // agent time and wall clock of the newest tick
 	frame       uint64        // number of the newest frame
 	arrived     uint64        // records that arrived in all frames through it
+	numbers     uint64        // those that devices had numbered
+	gap         uint64        // the newest frame that is missing; 0: none is
 	second      int64         // agent time of the last second that was reported, whole seconds
 	began       int64         // agent time of the first frame: what adds up since before it has an unknown part
 	low         int64         // agent watermark as of the last tick: it moves at ticks only
@@ -107,13 +109,27 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 
 // number follows the frames' dense numbers and declares what is missing.
 func (f *Fold) number() {
-	if lost := f.in.ArrivedBefore - f.arrived; f.in.N > f.frame+1 {
-		f.holes = append(f.holes, schemas.Hole{Source: f.agent, From: f.frame + 1, To: f.in.N - 1, Records: lost})
-		f.hole += lost
-		f.changed = true
+	if f.in.N > f.frame+1 {
+		f.miss(f.in.ArrivedBefore-f.arrived, f.in.NumberedBefore-min(f.numbers, f.in.NumberedBefore))
 	}
 	f.frame = f.in.N
-	f.arrived = f.in.ArrivedBefore + f.in.Arrived()
+	f.arrived, f.numbers = f.in.ArrivedBefore+f.in.Arrived(), f.in.NumberedBefore+f.in.Numbered()
+}
+
+// miss declares the frames before this one that are not there, with so many records,
+// of which some had numbers. Those may be missing by number already, or will be once
+// their devices send again: each is declared once.
+func (f *Fold) miss(records, numbered uint64) {
+	f.holes = append(f.holes, schemas.Hole{Source: f.agent, From: f.frame + 1, To: f.in.N - 1, Records: records})
+	f.hole += records
+	f.holeOf += min(records, numbered)
+	for _, d := range f.devices {
+		for _, n := range d.boots {
+			d.lose(0, int64(n.hole(f.frame+1)))
+		}
+	}
+	f.gap = f.in.N - 1
+	f.changed = true
 }
 
 // time takes the frame's tick as the agent time of everything in it.
@@ -231,7 +247,7 @@ func (f *Fold) refused() {
 	f.watch()
 	for _, r := range f.in.Refused {
 		s := &f.in.Sources[r.Source]
-		f.senders[r.Source].fresh(f.in.Strings[s.Boot], r.Seq, math.MinInt64, false)
+		f.senders[r.Source].fresh(f.in.Strings[s.Boot], r.Seq, math.MinInt64, false, frames{f.frame, f.gap})
 	}
 }
 
@@ -302,7 +318,7 @@ func (f *Fold) repeat(d *device, s *schemas.Source, boot string, i int, t int64,
 	case s.Numbered:
 		d.numbered = true
 		d.sized(n)
-		return !d.fresh(boot, f.in.Seq[i], t, t/1e6 != f.in.IngestTime[i]/1e6)
+		return !d.fresh(boot, f.in.Seq[i], t, t/1e6 != f.in.IngestTime[i]/1e6, frames{f.frame, f.gap})
 	case x.request.Hash != 0:
 		return d.requests.repeat(x.request)
 	}

@@ -17,6 +17,7 @@ type script struct {
 	enc     schemas.FrameEncoder
 	n       uint64
 	arrived uint64
+	numbers uint64
 	frames  [][]byte
 }
 
@@ -39,9 +40,9 @@ func (s *script) cut(now int64) { s.cutAt(now, true) }
 func (s *script) cutAt(now int64, tick bool) {
 	s.n++
 	f := s.b.Frame()
-	f.Agent, f.N, f.ArrivedBefore = "a001", s.n, s.arrived
+	f.Agent, f.N, f.ArrivedBefore, f.NumberedBefore = "a001", s.n, s.arrived, s.numbers
 	f.HasTick, f.Tick = tick, schemas.Tick{Time: now, Wall: now}
-	s.arrived += f.Arrived()
+	s.arrived, s.numbers = s.arrived+f.Arrived(), s.numbers+f.Numbered()
 	s.frames = append(s.frames, s.enc.Append(nil, f))
 	s.b.Reset()
 }

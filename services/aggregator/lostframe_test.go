@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"slices"
 	"testing"
 
 	"weir/schemas"
@@ -66,19 +67,30 @@ func TestAFrameLostByTheFoldIsUnexplained(t *testing.T) {
 	}
 }
 
-// TestAFrameMissingInTheJournalIsDeclared: a hole in the frame numbers is
-// declared with the number of its records, and nothing is unexplained.
+// TestAFrameMissingInTheJournalIsDeclared: a hole in the frame numbers is declared with
+// the number of its records, less those that are missing by number, and nothing is
+// unexplained. The device numbers its readings 0, 1, [10, 11, 12,] 20.
 func TestAFrameMissingInTheJournalIsDeclared(t *testing.T) {
 	f := NewFold("a001", nil)
 	l := ledgerAfter(t, f, f, threeFrames(), map[int]bool{0: true, 2: true})
-	var declared uint64
-	for _, r := range l.Reasons {
-		if r.Reason == schemas.FrameHole {
-			declared = r.N
-		}
+	want := []schemas.ReasonCount{{Stage: schemas.StageAggregator, Outcome: schemas.LostDeclared, Reason: schemas.DeviceHole, N: 18}}
+	if f.hole != 3 || !slices.Equal(l.Reasons, want) || l.Totals.Unexplained != 0 {
+		t.Errorf("hole of %d records, want 3; declared %+v, want %+v; %+v", f.hole, l.Reasons, want, l.Totals)
 	}
-	if declared != 3 || l.Totals.Unexplained != 0 || l.Totals.Received != 3 {
-		t.Errorf("declared %d, want 3: %+v", declared, l.Totals)
+}
+
+// TestAHoleWithoutNumbersIsDeclared: of a device that does not number its readings the
+// hole alone tells.
+func TestAHoleWithoutNumbersIsDeclared(t *testing.T) {
+	h := newHoled()
+	at := int64(1_760_000_000_000 * ms)
+	for i, keep := range []bool{true, false, true} {
+		h.end(at+int64(i)*250*ms, 2+i, keep)
+	}
+	f := NewFold("a001", nil)
+	l := ledgerAfter(t, f, f, h.kept, map[int]bool{0: true, 1: true})
+	if l.Totals.LostDeclared != 3 || l.Totals.Unexplained != 0 || l.Totals.Received != 6 {
+		t.Errorf("%+v, %+v", l.Totals, l.Reasons)
 	}
 }
 

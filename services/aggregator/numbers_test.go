@@ -17,7 +17,7 @@ func TestNumbersAgainstASet(t *testing.T) {
 		least, most := uint64(1<<63), uint64(0)
 		for range rapid.IntRange(1, 300).Draw(rt, "readings") {
 			seq := rapid.Uint64Range(0, 400).Draw(rt, "seq")
-			if n.add(seq) == seen[seq] {
+			if n.add(seq, frames{}) == seen[seq] {
 				rt.Fatalf("number %d: new %v, seen %v", seq, !seen[seq], seen[seq])
 			}
 			seen[seq] = true
@@ -35,7 +35,7 @@ func TestUnorderedResendIsNotARepeat(t *testing.T) {
 	n := &numbers{}
 	order := rand.New(rand.NewPCG(1, 2)).Perm(900)
 	for _, seq := range order {
-		if !n.add(uint64(seq)) {
+		if !n.add(uint64(seq), frames{}) {
 			t.Fatalf("number %d is taken for a repeat", seq)
 		}
 	}
@@ -49,9 +49,9 @@ func TestUnorderedResendIsNotARepeat(t *testing.T) {
 func TestOldestGapIsClosedAndDeclared(t *testing.T) {
 	n := &numbers{}
 	for i := range uint64(maxIntervals + 1) {
-		n.add(2 * i)
+		n.add(2*i, frames{})
 	}
-	if len(n.seen) != maxIntervals || n.lost() != maxIntervals || n.add(1) {
+	if len(n.seen) != maxIntervals || n.lost() != maxIntervals || n.add(1, frames{}) {
 		t.Errorf("%d intervals, %d lost; number 1 must be a repeat", len(n.seen), n.lost())
 	}
 }

@@ -132,7 +132,12 @@ func (f *Fold) resync() bool {
 		return false
 	}
 	f.rewound = false
-	f.frame, f.arrived = f.in.N-1, f.in.ArrivedBefore
+	f.frame, f.arrived, f.numbers, f.gap = f.in.N-1, f.in.ArrivedBefore, f.in.NumberedBefore, 0
+	for _, d := range f.devices {
+		for _, n := range d.boots {
+			n.renumber()
+		}
+	}
 	return true
 }
 

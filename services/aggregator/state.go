@@ -10,7 +10,7 @@ import (
 
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
 // of devices, 3 what OTLP brings, the news, and what earlier epochs have told, 4 how
-// many records had numbers. 1 to 3 are read too; the journal behind any other one
+// many records had numbers, and which numbers may be in holes. 1 to 3 are read too; the journal behind any other one
 // would be folded from its start.
 const stateVersion = 4
 
@@ -61,7 +61,8 @@ func (f *Fold) appendTimes(b []byte) []byte {
 		b = binary.AppendUvarint(b, h.To)
 		b = binary.AppendUvarint(b, h.Records)
 	}
-	return fold.AppendBool(fold.AppendBool(b, f.resumed), f.document)
+	b = fold.AppendBool(fold.AppendBool(b, f.resumed), f.document)
+	return binary.AppendUvarint(binary.AppendUvarint(b, f.numbers), f.gap)
 }
 
 // Restore replaces the state by one that Append wrote.
@@ -74,6 +75,9 @@ func (f *Fold) Restore(b []byte) error {
 	f.readTimes(r)
 	if b[0] > 2 {
 		f.resumed, f.document = r.Bool(), r.Bool()
+	}
+	if b[0] > 3 {
+		f.numbers, f.gap = r.Uint(), r.Uint()
 	}
 	if err := f.readGenerations(r); err != nil {
 		return err

@@ -115,7 +115,7 @@ func (l *memLog) journal(t testing.TB, agent string) []*schemas.Frame {
 	defer l.mu.Unlock()
 	var all []*schemas.Frame
 	var d schemas.FrameDecoder
-	arrived, tick := uint64(0), int64(0)
+	arrived, numbers, tick := uint64(0), uint64(0), int64(0)
 	for i, b := range l.frames[schemas.Journal(agent)] {
 		f := new(schemas.Frame)
 		if err := d.Decode(b, f); err != nil {
@@ -124,6 +124,10 @@ func (l *memLog) journal(t testing.TB, agent string) []*schemas.Frame {
 		if f.N != uint64(i+1) || f.ArrivedBefore != arrived || f.Agent != agent {
 			t.Fatalf("frame %d: N %d, arrived before %d of agent %s, want %d, %d, %s", i, f.N, f.ArrivedBefore, f.Agent, i+1, arrived, agent)
 		}
+		if f.NumberedBefore != numbers {
+			t.Fatalf("frame %d: %d records had numbers before it, want %d", i, f.NumberedBefore, numbers)
+		}
+		numbers += f.Numbered()
 		if f.HasTick && f.Tick.Time < tick {
 			t.Fatalf("frame %d: tick went back by %v", i, time.Duration(tick-f.Tick.Time))
 		}

@@ -43,6 +43,7 @@ type writer struct {
 
 	n       uint64    // number of the last frame
 	arrived uint64    // records that arrived in all frames up to n
+	numbers uint64    // records with numbers in them
 	after   uint64    // sequence of the last frame on the subject; 0: none
 	ticked  time.Time // when the last tick was written
 	wrote   bool      // a frame was written in this run
@@ -65,7 +66,7 @@ func (w *writer) resume(ctx context.Context, now time.Time) error {
 	if err := new(schemas.FrameDecoder).Decode(data, &f); err != nil {
 		return fmt.Errorf("resume journal of agent %s at sequence %d: %w", w.name, seq, err)
 	}
-	w.n, w.arrived, w.after = f.N, f.ArrivedBefore+f.Arrived(), seq
+	w.n, w.arrived, w.numbers, w.after = f.N, f.ArrivedBefore+f.Arrived(), f.NumberedBefore+f.Numbered(), seq
 	w.clock = resumeClock(f.Tick, now) // every frame has the time
 	return nil
 }
@@ -134,7 +135,7 @@ func (w *writer) tickAt(now time.Time) time.Time {
 func (w *writer) write(ctx context.Context, b *batch) error {
 	now := time.Now()
 	f := b.builder.Frame()
-	f.Agent, f.N, f.ArrivedBefore, f.Resumed = w.name, w.n+1, w.arrived, !w.wrote
+	f.Agent, f.N, f.ArrivedBefore, f.NumberedBefore, f.Resumed = w.name, w.n+1, w.arrived, w.numbers, !w.wrote
 	f.Tick = w.clock.tick(now)
 	f.HasTick = now.Sub(w.ticked) >= w.cfg.TickEvery
 	if f.HasTick {
@@ -144,7 +145,7 @@ func (w *writer) write(ctx context.Context, b *batch) error {
 	if err := w.append(ctx, w.buf); err != nil {
 		return fmt.Errorf("journal frame %d of agent %s with %d records: %w", f.N, w.name, f.Records(), err)
 	}
-	w.n, w.arrived, w.wrote = f.N, w.arrived+f.Arrived(), true
+	w.n, w.arrived, w.numbers, w.wrote = f.N, w.arrived+f.Arrived(), w.numbers+f.Numbered(), true
 	w.account(f, len(w.buf))
 	return nil
 }

@@ -18,6 +18,7 @@ type scribe struct {
 
 	n       uint64 // frames written
 	arrived uint64 // records in them
+	numbers uint64 // of these, those with numbers
 	after   uint64 // sequence of the newest
 	ticked  int64  // agent time of the last tick
 	builder schemas.FrameBuilder
@@ -77,7 +78,7 @@ func (s *scribe) idle(to appender, at int64) error { return s.write(to, at) }
 // write makes a frame of what the builder holds.
 func (s *scribe) write(to appender, at int64) (err error) {
 	f := s.builder.Frame()
-	f.Agent, f.N, f.ArrivedBefore, f.Resumed = s.agent, s.n+1, s.arrived, s.n == 0
+	f.Agent, f.N, f.ArrivedBefore, f.NumberedBefore, f.Resumed = s.agent, s.n+1, s.arrived, s.numbers, s.n == 0
 	f.Tick = schemas.Tick{Time: at, Wall: at}
 	if f.HasTick = at-s.ticked >= int64(tickEvery); f.HasTick {
 		s.ticked = at
@@ -85,7 +86,7 @@ func (s *scribe) write(to appender, at int64) (err error) {
 	if s.after, err = to.append(schemas.Journal(s.agent), s.encoder.Append(nil, f), s.after); err != nil {
 		return err
 	}
-	s.n, s.arrived = s.n+1, s.arrived+f.Arrived()
+	s.n, s.arrived, s.numbers = s.n+1, s.arrived+f.Arrived(), s.numbers+f.Numbered()
 	s.builder.Reset()
 	return nil
 }

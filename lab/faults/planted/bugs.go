@@ -43,8 +43,8 @@ func Bugs() []Bug {
 			Caught: []string{"resends"},
 			Patches: []Patch{{
 				"services/aggregator/numbers.go",
-				"n.seen = append(n.seen, interval{r.Uint(), r.Uint()})\n\t}\n\treturn n",
-				"r.Uint()\n\t\tr.Uint()\n\t}\n\treturn n",
+				"n.seen = append(n.seen, s)\n\t}\n\treturn n",
+				"_ = s\n\t}\n\treturn n",
 			}},
 		},
 		{
