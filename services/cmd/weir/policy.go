@@ -22,12 +22,13 @@ region.NAME, group.NAME and agent.NAME. Each is put on top of those before it. I
 a fleet they are set at the center.`,
 		Example: `  weir policy get > policy.json
   weir policy validate policy.json
+  weir policy test rules-test.yaml
   weir policy set policy.json
   weir policy set agent.a001 - < one-agent.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPolicyGetCommand(), newPolicySetCommand(), newPolicyValidateCommand())
+	cmd.AddCommand(newPolicyGetCommand(), newPolicySetCommand(), newPolicyValidateCommand(), newPolicyTestCommand())
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -214,4 +215,46 @@ func TestRulesThroughKills(t *testing.T) {
 		return nil
 	})
 	p.interrupt()
+}
+
+// TestPolicyTest: the shipped cases are as they say, and what is not is shown.
+func TestPolicyTest(t *testing.T) {
+	const shipped = "../../../examples/rules-test.yaml"
+	code, out, messages := weir(t, "policy", "test", shipped)
+	if code != exitOK || strings.Count(out, "ok  ") != 5 || messages != "5 of 5 items are as expected\n" {
+		t.Errorf("%d %s%s", code, out, messages)
+	}
+	write := func(text string) string {
+		t.Helper()
+		name := filepath.Join(t.TempDir(), "cases.yaml")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	const inline = `
+rules:
+  - {name: paths, on: spans, action: transform, statements: ['replace_pattern(name, "/[0-9]+", "/{id}")']}
+items:
+  - {name: numbers, span: {name: GET /a/17}, expect: kept, after: {name: "GET /a/{n}"}}
+`
+	for _, c := range []struct {
+		args []string
+		code int
+		says string // in what is shown, or else in the message
+	}{
+		{[]string{write(inline)}, exitNotEqual, "FAIL  numbers (kept)\n      name: want \"GET /a/{n}\", got \"GET /a/{id}\"\n"},
+		{[]string{write(inline), "-o", "json"}, exitNotEqual, `{"name":"numbers","ok":false,"outcome":"kept","differences":[{"field":"name","want":"GET /a/{n}","got":"GET /a/{id}"}]}`},
+		{[]string{write(strings.Replace(inline, "expect", "expects", 1))}, exitInvalid, "expects"},
+		{[]string{write(strings.Replace(inline, "replace_pattern", "replaced", 1))}, exitInvalid, `rules[0].statements[0], line 1, column 1: statement failed to parse near`},
+		{[]string{write(strings.Replace(inline, "action", "actions", 1))}, exitInvalid, "did you mean action?"},
+		{[]string{write("policy: nowhere.json\nitems: [{log: {}, expect: kept}]")}, exitInvalid, "nowhere.json"},
+		{[]string{"nowhere.yaml"}, exitUsage, "nowhere.yaml"},
+		{[]string{shipped, "-o", "csv"}, exitUsage, "use table, json"},
+	} {
+		code, out, messages := weir(t, append([]string{"policy", "test"}, c.args...)...)
+		if code != c.code || !strings.Contains(out+messages, c.says) {
+			t.Errorf("%v: %d, want %d\n%s%s\nwant %s", c.args, code, c.code, out, messages, c.says)
+		}
+	}
 }
