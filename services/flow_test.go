@@ -217,7 +217,7 @@ func ask(t *testing.T, f *flow, subject string, into any) {
 // what was sent, and fails with what is missing.
 func awaitWindows(t *testing.T, f *flow, stream, view string, sent, digest uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	latest := map[string]schemas.Window{}
 	var d schemas.CommitDecoder

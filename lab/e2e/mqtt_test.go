@@ -90,7 +90,7 @@ func connect5(t *testing.T, p *harness.Product, client string) (c mqtt5, connack
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	c = mqtt5{conn, bufio.NewReader(conn)}
 	body := append([]byte("\x00\x04MQTT\x05\x02\x00\x3c\x00\x00"), byte(len(client)))
 	c.send(t, 0x10, append(body, client...))

@@ -27,7 +27,7 @@ func dial(t *testing.T, p *harness.Product, options ...nats.Option) *nats.Conn {
 // request sends a reading and returns the reply and its Weir-Error.
 func request(t *testing.T, nc *nats.Conn, subject, payload string) (reply, fault string) {
 	t.Helper()
-	m, err := nc.Request(subject, []byte(payload), 10*time.Second)
+	m, err := nc.Request(subject, []byte(payload), time.Minute)
 	if err != nil {
 		t.Fatalf("request %s %.80s: %v", subject, payload, err)
 	}
@@ -147,7 +147,7 @@ func wantDenied(t *testing.T, p *harness.Product, what string, try func(*nats.Co
 		if !errors.Is(err, nats.ErrPermissionViolation) && !strings.Contains(strings.ToLower(err.Error()), "permissions violation") {
 			t.Errorf("%s: %v, wanted a permissions violation", what, err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("%s is allowed", what)
 	}
 }
@@ -166,7 +166,7 @@ func TestCommands(t *testing.T) {
 	if err := errors.Join(operator.Publish("cmd.acme.pump-1", []byte("slower")), operator.Flush()); err != nil {
 		t.Fatal(err)
 	}
-	m, err := commands.NextMsg(5 * time.Second)
+	m, err := commands.NextMsg(time.Minute)
 	if err != nil || string(m.Data) != "slower" {
 		t.Errorf("the device hears %v, %v", m, err)
 	}

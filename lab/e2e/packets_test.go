@@ -95,7 +95,7 @@ func TestPacketsAreThoseOfMosquitto(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	for _, x := range []struct{ ours, answer string }{
 		{string(mqtt.AppendConnect(nil, mqtt.Connect{Client: "pump-1", KeepAlive: 60})), "\x20\x02\x00\x00"},
 		{string(mqtt.AppendPublish(nil, mqtt.Publish{Topic: longTopic, ID: 1}, []byte("21.5"))), "\x40\x02\x00\x01"},

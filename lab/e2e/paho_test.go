@@ -17,7 +17,7 @@ const pahoWithin = 30 * time.Second
 // pahoOptions are those of a client that tries nothing by itself.
 func pahoOptions(p *harness.Product, id string) *paho.ClientOptions {
 	return paho.NewClientOptions().AddBroker("tcp://" + p.MQTT).SetClientID(id).
-		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(5 * time.Second)
+		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(time.Minute)
 }
 
 // connect connects a client that must be let in.

@@ -143,7 +143,7 @@ func TestPublishedWindows(t *testing.T) {
 	for _, payload := range readings(from, 8) {
 		request(t, nc, "tel.acme.pump-1.metrics", payload)
 	}
-	m, err := windows.NextMsg(30 * time.Second)
+	m, err := windows.NextMsg(time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,9 @@ type life struct {
 // readyWithin bounds a start; killedWithin the end of a process that was killed;
 // stoppedWithin a drain.
 const (
-	readyWithin   = 30 * time.Second
-	killedWithin  = 10 * time.Second
-	stoppedWithin = 30 * time.Second
+	readyWithin   = 2 * time.Minute
+	killedWithin  = time.Minute
+	stoppedWithin = time.Minute
 )
 
 // Start makes a product on a new data folder and waits until it accepts devices.

@@ -52,7 +52,7 @@ func (o *owner) answer(_ context.Context, data []byte) (any, error) {
 // wait waits until n entries have come.
 func (o *owner) wait(t *testing.T, n int) {
 	t.Helper()
-	for late := time.After(20 * time.Second); ; {
+	for late := time.After(time.Minute); ; {
 		o.mu.Lock()
 		got, bad := len(o.numbers), o.bad
 		o.mu.Unlock()

@@ -105,7 +105,7 @@ func (r *region) report(agent string, backfill int64, enough func(*schemas.LinkG
 	if err != nil {
 		r.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	var g schemas.LinkGrant
 	for ctx.Err() == nil {
@@ -134,7 +134,7 @@ func applied(spans ...schemas.Span) func(*schemas.LinkGrant) bool {
 // checks asks what the gateways know, until all partitions are answered for.
 func (r *region) checks(partitions int) map[string]schemas.GatewayCheck {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	for ctx.Err() == nil {
 		all := map[string]schemas.GatewayCheck{}

@@ -65,7 +65,7 @@ func TestPublishedLines(t *testing.T) {
 			if got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("not heard: %s", want)
 		}
 	}

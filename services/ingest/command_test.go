@@ -33,7 +33,7 @@ func (h *harness) order(t testing.TB, device, payload string) string {
 	select {
 	case r := <-reply:
 		return r
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("no reply to a command for %s", device)
 		return ""
 	}

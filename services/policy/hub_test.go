@@ -124,7 +124,7 @@ func (r *tier) status(what string, want string, say func(HubStatus) string) {
 
 func until(t testing.TB, want string, get func() string) {
 	t.Helper()
-	for end := time.After(10 * time.Second); ; {
+	for end := time.After(time.Minute); ; {
 		got := get()
 		if got == want {
 			return
@@ -242,7 +242,7 @@ func (r *tier) agentA() (inForce func(document string)) {
 	runs(r.t, s)
 	return func(document string) {
 		r.t.Helper()
-		for end := time.After(10 * time.Second); ; {
+		for end := time.After(time.Minute); ; {
 			select {
 			case c := <-applied:
 				if string(c[0].Config.Document) == document {

@@ -83,7 +83,7 @@ func (l *lab) next() []Change {
 	select {
 	case c := <-l.applied:
 		return c
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		l.t.Fatal("nothing was applied")
 		return nil
 	}
@@ -93,7 +93,7 @@ func (l *lab) next() []Change {
 func (l *lab) status(wanted func(Status) bool) {
 	l.t.Helper()
 	var st Status
-	for end := time.After(10 * time.Second); ; {
+	for end := time.After(time.Minute); ; {
 		data, err := l.server.Ask(l.t.Context(), schemas.Ask("policy", "status"), nil)
 		if err == nil && json.Unmarshal(data, &st) == nil && wanted(st) {
 			return
