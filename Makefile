@@ -11,7 +11,7 @@ VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
 # The newest nfpm whose modules all come from hosts that every module proxy passes on.
 NFPM := v2.45.2
 
-.PHONY: help run build deps test check vet lint format tidy alone house fuzz bench eval interop torture lab-pr lab-night dist compose packaging clean
+.PHONY: help run build deps test check vet lint format tidy alone house fuzz bench eval interop torture lab-pr lab-night small failover dist compose packaging clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,9 +75,15 @@ lab-pr: build ## Break a running fleet as the quick scenarios say, and plant the
 	go run ./lab/faults run -weir bin/weir -set pr -seed 1 -parallel 3
 	go run ./lab/faults planted -fast -control=false -parallel 3
 
-lab-night: ## All scenarios, a day at 60 times the speed, and all planted bugs: hours; needs root.
+lab-night: failover ## All scenarios, a day at 60 times the speed, and all planted bugs: hours; needs root.
 	go run ./lab/faults run -set night
 	go run ./lab/faults planted
+
+small: build ## What an agent costs, and ten times its load within half a core and 128 MB.
+	go run ./lab/faults run -weir bin/weir lab/faults/scenarios/small.yaml lab/faults/scenarios/tight.yaml
+
+failover: build ## Kill gateways and servers of a region on a cluster of three NATS servers.
+	go test -count=1 -v ./lab/e2e -weir $(CURDIR)/bin/weir -run Failover -cluster
 
 dist: bin/nfpm ## Build static binaries and .deb packages for amd64, arm64 and armv7 into dist.
 	deploy/dist

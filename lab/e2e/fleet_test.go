@@ -34,16 +34,5 @@ func TestFleet(t *testing.T) {
 	f.Regions["north"].Launch()
 	f.Links["south"].Heal()
 	harness.Pause(2 * time.Second)
-	for _, s := range sims {
-		s.Stop()
-	}
-	if r := f.Verify(sims...); r.Code != 0 {
-		t.Error(r)
-	}
-	for _, p := range f.All() {
-		l := p.Ledger()
-		if wrong := harness.Unbalanced(l); wrong != "" || l.Totals.LostDeclared != 0 || l.Totals.Shed != 0 {
-			t.Errorf("%s: %s %+v", p, wrong, l.Totals)
-		}
-	}
+	wantExact(t, f, sims)
 }

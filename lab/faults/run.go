@@ -134,6 +134,7 @@ func (r *runner) play(t *trial, s *scenario.Scenario, seed uint64, weir harness.
 		o.Recovery, o.Kills, o.Cuts = k.watch.recoveries, k.kills, k.powerCuts
 	}()
 	k.strike(s.Plan(seed))
+	k.after = x.weigh()
 	k.judge()
 }
 
@@ -208,6 +209,11 @@ func needs(s *scenario.Scenario) string {
 		return "root, to mount file systems"
 	case s.Topology.Network == scenario.Namespaces && !root:
 		return "root, to make network namespaces"
+	}
+	if len(s.Topology.Limits) > 0 {
+		if err := harness.CheckLimits(); err != nil {
+			return err.Error()
+		}
 	}
 	var tools []string
 	if len(s.Topology.Volumes) > 0 {

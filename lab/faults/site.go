@@ -22,8 +22,9 @@ type site struct {
 
 	processes map[string]*harness.Product
 	links     map[string]*harness.Link // by who links up
-	doors     map[string]*harness.Link // between agents and their MQTT devices
+	doors     map[string]*harness.Link // between agents and their MQTT devices, where faults strike there
 	volumes   map[string]*volume
+	groups    map[string]*harness.Group // of processes with limits
 	cables    map[string]*cable
 	clocks    map[string]*wallClock
 	authority *authority // nil: no TLS
@@ -36,7 +37,7 @@ type site struct {
 func newSite(t *trial, s *scenario.Scenario, weir harness.Binary) *site {
 	x := &site{
 		trial: t, s: s, weir: weir, processes: map[string]*harness.Product{}, links: map[string]*harness.Link{}, doors: map[string]*harness.Link{},
-		volumes: map[string]*volume{}, cables: map[string]*cable{}, clocks: map[string]*wallClock{},
+		volumes: map[string]*volume{}, groups: map[string]*harness.Group{}, cables: map[string]*cable{}, clocks: map[string]*wallClock{},
 	}
 	x.meet = time.Now().Add(s.Duration + startsWithin)
 	if s.Topology.Links == scenario.TLS {
@@ -86,12 +87,12 @@ func (x *site) agent(name, region, leaf string) {
 		p.Wrap = c.wrap()
 	}
 	flags := x.up(name, leaf)
-	if p.Wrap != nil {
+	if x.cables[name] != nil {
 		flags = append(flags, "--insecure")
 	}
 	p.Flags(append(flags, x.class(x.s.Topology.Durability.Agents)...)...)
 	x.furnish(name, p)
-	if p.Wrap == nil { // devices of an agent with a cable are in its namespace
+	if x.s.StrikesDevices(name) {
 		x.doors[name] = harness.NewLink(x, p.MQTT)
 	}
 }
@@ -118,6 +119,10 @@ func (x *site) furnish(name string, p *harness.Product) {
 	x.processes[name] = p
 	if size := x.s.Topology.Volume(name); size > 0 {
 		x.volumes[name] = newVolume(x, p, size)
+	}
+	if cores, memory := x.s.Topology.Limit(name); cores > 0 || memory > 0 {
+		x.groups[name] = harness.NewGroup(x, name, harness.Limits{CPU: cores, Memory: memory})
+		p.Confine(x.groups[name])
 	}
 	if x.s.Speed > 1 {
 		p.Env = append(p.Env, fmt.Sprint("WEIR_LAB_MEET=", x.meet.UnixNano()))

@@ -17,6 +17,7 @@ type striker struct {
 	seed   uint64
 	watch  *watch
 	before map[string]harness.Resources // as soon as devices play
+	after  map[string]harness.Resources // when they have played
 
 	done      []string             // what was really done and when, for the report
 	paused    map[string]bool      // processes

@@ -171,7 +171,12 @@ func (k *striker) judgeRest() {
 	for _, name := range k.names() {
 		p, before := k.processes[name], k.before[name]
 		now := p.Resources()
-		k.Logf("%-8s %v; at most %d MB RSS", name, now, k.watch.peak[name]>>20)
+		cores := (k.after[name].CPU - before.CPU).Seconds() / k.s.Duration.Seconds()
+		k.Logf("%-8s %v; at most %d MB RSS; %.3f cores while devices played", name, now, k.watch.peak[name]>>20, cores)
+		if most, capped := caps.Cores[k.group(name)]; capped && cores > most {
+			k.Errorf("%s used %.3f cores while devices played, wanted at most %g", name, cores, most)
+		}
+		k.judgeGroup(name)
 		if now.Files > before.Files+caps.Files {
 			k.Errorf("%s has %d files open, %d before the faults", name, now.Files, before.Files)
 		}
@@ -182,6 +187,19 @@ func (k *striker) judgeRest() {
 			k.Errorf("%s has %d goroutines, wanted at most %d: goroutines.txt in its folder", name, n, most)
 		}
 	}
+}
+
+// judgeGroup wants the kernel to have killed nobody who had used up his memory.
+func (k *striker) judgeGroup(name string) {
+	g := k.groups[name]
+	if g == nil {
+		return
+	}
+	c, err := g.Confined()
+	if err != nil || c.Kills > 0 {
+		k.Errorf("the control group of %s: %v (%v)", name, c, err)
+	}
+	k.Logf("%-8s limits: %v", name, c)
 }
 
 // goroutines ends a process with a dump, keeps that, and counts.

@@ -17,6 +17,11 @@ type Binary string
 // Main is a TestMain: it finds or builds the binary, stores it in weir and runs
 // the tests. It returns the exit code.
 func Main(m *testing.M, weir *Binary) int {
+	if was, err := asNode(); err != nil {
+		return complain(err)
+	} else if was {
+		return 0
+	}
 	path := flag.String("weir", "", "the weir to test (default: built from the sources)")
 	flag.Parse()
 	if *path != "" {

@@ -28,12 +28,12 @@ type Layout map[string][]string
 // before their agents start.
 func StartFleet(tb testing.TB, weir Binary, layout Layout, policy string) *Fleet {
 	tb.Helper()
-	f := &Fleet{Center: NewGateway(tb, weir, schemas.Center, "--policy", policy), Regions: map[string]*Product{}, Agents: map[string]*Product{}, Links: map[string]*Link{}, tb: tb}
+	f := newFleet(tb, NewGateway(tb, weir, schemas.Center, "--policy", policy))
 	for _, region := range slices.Sorted(maps.Keys(layout)) {
-		r := NewGateway(tb, weir, region, "--upstream", f.link(region, f.Center))
+		r := NewGateway(tb, weir, region, "--upstream", f.link(region, f.Center.Leaf))
 		f.Regions[region] = r
 		for _, agent := range layout[region] {
-			f.Agents[agent] = NewAgent(tb, weir, agent, region, "--upstream", f.link(agent, r))
+			f.Agents[agent] = NewAgent(tb, weir, agent, region, "--upstream", f.link(agent, r.Leaf))
 		}
 	}
 	f.launch(f.Center)
@@ -59,10 +59,14 @@ func (f *Fleet) launch(all ...*Product) {
 	}
 }
 
-// link opens a link of a name to a gateway and returns its URL.
-func (f *Fleet) link(name string, to *Product) string {
+func newFleet(tb testing.TB, center *Product) *Fleet {
+	return &Fleet{Center: center, Regions: map[string]*Product{}, Agents: map[string]*Product{}, Links: map[string]*Link{}, tb: tb}
+}
+
+// link opens a link of a name to an address above and returns its URL.
+func (f *Fleet) link(name, to string) string {
 	f.tb.Helper()
-	l := NewLink(f.tb, to.Leaf)
+	l := NewLink(f.tb, to)
 	f.Links[name] = l
 	return "nats-leaf://" + l.Address
 }

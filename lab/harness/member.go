@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,23 +49,22 @@ func portOf(address string) int {
 	return n
 }
 
-// NewMember prepares a gateway of a region that joins a NATS server, and starts
-// nothing.
+// NewMember prepares a gateway of a region, or of the center, that joins a NATS
+// server, and starts nothing.
 func NewMember(tb testing.TB, weir Binary, region, name, nats string, args ...string) *Product {
 	tb.Helper()
-	p := prepare(tb, weir, []string{"gateway", "--tier", "region", "--name", region, "--member", name}, append([]string{"--nats", nats}, args...))
+	p := prepare(tb, weir, append(gatewayOf(region), "--member", name), append([]string{"--nats", nats}, args...))
 	p.NATS = "" // it listens nowhere; the later flag counts
 	return p
 }
 
 // StartShared starts a fleet of one region whose gateways share its partitions on
-// a server that is not the product's. The fleet asks the first of them for the
+// servers that are not the product's. The fleet asks the first of them for the
 // region.
-func StartShared(tb testing.TB, weir Binary, region string, members, agents []string, policy string) (f *Fleet, gateways []*Product) {
+func StartShared(tb testing.TB, weir Binary, site *Server, region string, members, agents []string, policy string) (f *Fleet, gateways []*Product) {
 	tb.Helper()
-	site := StartServer(tb)
-	f = &Fleet{Center: NewGateway(tb, weir, schemas.Center, "--policy", policy), Regions: map[string]*Product{}, Agents: map[string]*Product{}, Links: map[string]*Link{}, tb: tb}
-	up := f.link(region, f.Center)
+	f = newFleet(tb, NewGateway(tb, weir, schemas.Center, "--policy", policy))
+	up := f.link(region, f.Center.Leaf)
 	for _, name := range members {
 		gateways = append(gateways, NewMember(tb, weir, region, name, site.NATS, "--upstream", up))
 	}
@@ -76,6 +76,25 @@ func StartShared(tb testing.TB, weir Binary, region string, members, agents []st
 	f.launch(gateways...)
 	f.launch(slices.Collect(maps.Values(f.Agents))...)
 	return f, gateways
+}
+
+// StartStandby starts a fleet whose center is two gateways on a server that is not
+// the product's. The fleet asks the second of them for the center.
+func StartStandby(tb testing.TB, weir Binary, site *Server, members [2]string, region string, agents []string, policy string) (f *Fleet, centers [2]*Product) {
+	tb.Helper()
+	for i, name := range members {
+		centers[i] = NewMember(tb, weir, schemas.Center, name, site.NATS, "--policy", policy)
+	}
+	f = newFleet(tb, centers[1])
+	r := NewGateway(tb, weir, region, "--upstream", f.link(region, strings.TrimPrefix(site.Leaf, "nats-leaf://")))
+	f.Regions[region] = r
+	for _, name := range agents {
+		f.Agents[name] = NewAgent(tb, weir, name, region, "--upstream", f.link(name, r.Leaf))
+	}
+	f.launch(centers[:]...)
+	f.launch(r)
+	f.launch(slices.Collect(maps.Values(f.Agents))...)
+	return f, centers
 }
 
 // Owners are the members that own partitions, with how many they own, as a gateway
@@ -93,12 +112,15 @@ func (p *Product) Owners() (map[string]int, error) {
 	return n, err
 }
 
+// handedOverWithin bounds how long it may take until partitions have their owners.
+const handedOverWithin = time.Minute
+
 // AwaitOwners waits until exactly these members own partitions, and returns how
 // long that took.
 func (p *Product) AwaitOwners(members ...string) time.Duration {
 	p.tb.Helper()
 	began := time.Now()
-	Until(p.tb, readyWithin, func() string {
+	Until(p.tb, handedOverWithin, func() string {
 		owners, err := p.Owners()
 		if err != nil {
 			return err.Error()

@@ -34,6 +34,7 @@ type Product struct {
 
 	tb     testing.TB
 	weir   Binary
+	cell   []string // the program as it is launched, with what puts it into its control group; empty: weir
 	role   []string // the command and what it always gets
 	args   []string // beside those of always
 	client *http.Client
@@ -87,13 +88,18 @@ func NewAgent(tb testing.TB, weir Binary, name, region string, args ...string) *
 // the center.
 func NewGateway(tb testing.TB, weir Binary, region string, args ...string) *Product {
 	tb.Helper()
+	p := prepare(tb, weir, gatewayOf(region), args)
+	p.Leaf = FreeAddress(tb)
+	return p
+}
+
+// gatewayOf is the command of a gateway. The region "center" is the center.
+func gatewayOf(region string) []string {
 	tier := "region"
 	if region == schemas.Center {
 		tier = schemas.Center
 	}
-	p := prepare(tb, weir, []string{"gateway", "--tier", tier, "--name", region}, args)
-	p.Leaf = FreeAddress(tb)
-	return p
+	return []string{"gateway", "--tier", tier, "--name", region}
 }
 
 func prepare(tb testing.TB, weir Binary, role, args []string) *Product {
@@ -133,6 +139,9 @@ func (p *Product) end() {
 	if died := p.died(); died != "" {
 		p.tb.Error(died)
 	}
+	if p.tb.Failed() && p.Running() {
+		_ = os.WriteFile(filepath.Join(p.Dir, "goroutines.txt"), []byte(p.Quit()), 0o644)
+	}
 	p.Kill()
 	p.client.CloseIdleConnections()
 	_ = p.log.Close()
@@ -156,7 +165,7 @@ func (p *Product) Launch() {
 	if p.Leaf != "" {
 		listeners = append(listeners, "--leaf", p.Leaf)
 	}
-	cmd := p.command(slices.Concat(p.role, listeners, p.args)...)
+	cmd := p.wrapped(p.cell, slices.Concat(p.role, listeners, p.args))
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	begun := time.Now()
 	ended, err := spawn(cmd)
@@ -168,8 +177,14 @@ func (p *Product) Launch() {
 
 // command is the binary in a group of its own, which no terminal interrupts and
 // which dies with the test. It sees no other product of this machine.
-func (p *Product) command(args ...string) *exec.Cmd {
-	line := slices.Concat(p.Wrap, []string{string(p.weir)}, args)
+func (p *Product) command(args ...string) *exec.Cmd { return p.wrapped(nil, args) }
+
+// wrapped is such a command of another program than the one that others run.
+func (p *Product) wrapped(program, args []string) *exec.Cmd {
+	if program == nil {
+		program = []string{string(p.weir)}
+	}
+	line := slices.Concat(p.Wrap, program, args)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(append(os.Environ(), "XDG_RUNTIME_DIR="+p.Dir), p.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -64,6 +64,11 @@ func (c *checker) topology(t *Topology) {
 		c.targets(t, []string{target}, "topology.volumes")
 		c.want(validSize.MatchString(size), "topology.volumes", "%s: %q: use whole megabytes, as 256MB", target, size)
 	}
+	for target, limit := range t.Limits {
+		c.targets(t, []string{target}, "topology.limits")
+		c.want(limit.CPU >= 0, "topology.limits", "%s: cpu: %g: use 0 or more cores", target, limit.CPU)
+		c.want(limit.Memory == "" || validSize.MatchString(limit.Memory), "topology.limits", "%s: memory: %q: use whole megabytes, as 128MB", target, limit.Memory)
+	}
 }
 
 func (c *checker) targets(t *Topology, targets []string, path string) {
@@ -102,7 +107,7 @@ func (c *checker) fault(s *Scenario, f *Fault, path string) {
 	for _, name := range s.Topology.Expand(f.Targets) {
 		c.want(f.Side == Up || slices.Contains(s.Topology.Agents(), name), path+".targets", "%s has no devices", name)
 		c.want(!harm.link || name != Center, path+".targets", "the center has no link up")
-		c.want(!harm.volume || s.Topology.volume(name) != "", path+".targets", "%s has no volume of its own: add it to topology.volumes", name)
+		c.want(!harm.volume || s.Topology.Volume(name) > 0, path+".targets", "%s has no volume of its own: add it to topology.volumes", name)
 		c.want(f.Kind != Unplug || s.Topology.Network == Namespaces && slices.Contains(s.Topology.Agents(), name), path+".targets", "%s has no cable: only agents in namespaces do", name)
 		c.want(!harm.link || !strings.Contains(name, "."), path+".targets", "the gateways of a region share a link: %s", name)
 		c.want(f.Kind != Repeat || s.Topology.Gateways == 1, path+".targets", "an inbox on a server that is not the product's has no operator")
@@ -152,19 +157,27 @@ func (c *checker) end(e *End) {
 	}
 }
 
-// volume is the size of a process's own file system, empty where it has none. A
-// name goes before a group.
-func (t *Topology) volume(name string) string {
+// of is what is said of a process; zero: nothing. A name goes before a group.
+func of[T any](t *Topology, said map[string]T, name string) (v T) {
 	for _, target := range []string{name, "agents", "regions", "all"} {
-		if size, ok := t.Volumes[target]; ok && slices.Contains(t.expand(target), name) {
-			return size
+		if v, ok := said[target]; ok && slices.Contains(t.expand(target), name) {
+			return v
 		}
 	}
-	return ""
+	return v
 }
 
 // Volume is the size in bytes of a process's own file system; 0: it has none.
-func (t *Topology) Volume(name string) int64 {
-	n, _ := strconv.ParseInt(strings.TrimSuffix(t.volume(name), "MB"), 10, 64)
+func (t *Topology) Volume(name string) int64 { return bytesOf(of(t, t.Volumes, name)) }
+
+// Limit is what a process may have: cores and bytes; 0: as much as there is.
+func (t *Topology) Limit(name string) (cores float64, memory int64) {
+	l := of(t, t.Limits, name)
+	return l.CPU, bytesOf(l.Memory)
+}
+
+// bytesOf is a size that has been checked; 0: none was given.
+func bytesOf(size string) int64 {
+	n, _ := strconv.ParseInt(strings.TrimSuffix(size, "MB"), 10, 64)
 	return n << 20
 }

@@ -16,6 +16,7 @@ build: clock
 topology:
   regions: {north: [a001, a002], south: [a003]}
   gateways: 1
+  limits: {agents: {cpu: 0.5, memory: 128MB}}
   durability: {agents: durable, gateways: fast}
   links: tls
   network: namespaces
@@ -33,7 +34,7 @@ faults:
   - {kind: repeat, targets: [north], at: [2s], for: [20s], percent: 30}
   - {kind: deaf, targets: [a001], at: [12s], for: [20s], side: devices}
   - {kind: wipe, targets: [a001], at: [30s]}
-end: {drain: 30s, verify: 60s, ready: 5s, caps: {rss: {agents: 128}, disk: 200, files: 30, goroutines: {agents: 200}}, allow: ['no space left']}
+end: {drain: 30s, verify: 60s, ready: 5s, caps: {rss: {agents: 128}, disk: 200, files: 30, goroutines: {agents: 200}, cores: {agents: 0.1}}, allow: ['no space left']}
 `
 
 func TestReadTakesEveryField(t *testing.T) {
@@ -43,6 +44,12 @@ func TestReadTakesEveryField(t *testing.T) {
 	}
 	if s.Name != "every" || len(s.Faults) != 9 || s.Topology.Volume("a003") != 256<<20 || s.Topology.Volume("north") != 0 || s.End.Caps.RSS["regions"] != 300 {
 		t.Errorf("read %+v", s)
+	}
+	if cores, memory := s.Topology.Limit("a002"); cores != 0.5 || memory != 128<<20 {
+		t.Errorf("a002 may have %g cores and %d bytes", cores, memory)
+	}
+	if cores, memory := s.Topology.Limit("south"); cores != 0 || memory != 0 {
+		t.Errorf("south may have %g cores and %d bytes, wanted no limits", cores, memory)
 	}
 }
 
@@ -65,11 +72,11 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 	}
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown field", change("about:", "abuot:"), "[2:1]"},
-		{"unknown field of a fault", change("again: 50", "agian: 50"), "[17:"},
-		{"wrong type", change("count: 10", "count: ten"), "[17:"},
+		{"unknown field of a fault", change("again: 50", "agian: 50"), "[18:"},
+		{"wrong type", change("count: 10", "count: ten"), "[18:"},
 		{"no YAML", change("kind: cut", "kind: [cut"), "["},
-		{"unknown fault", change("kind: cut", "kind: snip"), `every.yaml:18:12 faults[1].kind: "snip"`},
-		{"unknown target", change("targets: [a002], at: [1s]", "targets: [a009], at: [1s]"), ":19:28 faults[2].targets: a009 is none of"},
+		{"unknown fault", change("kind: cut", "kind: snip"), `every.yaml:19:12 faults[1].kind: "snip"`},
+		{"unknown target", change("targets: [a002], at: [1s]", "targets: [a009], at: [1s]"), ":20:28 faults[2].targets: a009 is none of"},
 		{"link of the center", change("targets: [a001, south]", "targets: [center]"), "the center has no link up"},
 		{"fault without an end", change(", for: [2s, 5s]", ""), "say for how long"},
 		{"fault that does not last", change("count: 10,", "count: 10, for: [2s],"), "kill does not last"},
@@ -78,6 +85,8 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"setting of another kind", change("rate: 16000", "rate: 16000, percent: 3"), "throttle has no percent"},
 		{"no volume", change("{kind: kill, targets: [all], count: 10, between: [2s, 30s], again: 50}", "{kind: power, targets: [south], at: [2s]}"), "south has no volume of its own"},
 		{"size of a volume", change("64MB", "64GB"), "use whole megabytes"},
+		{"limit of memory", change("128MB}", "128}"), `memory: "128": use whole megabytes`},
+		{"limit of nobody", change("limits: {agents:", "limits: {a009:"), "a009 is none of"},
 		{"class", change("agents: durable", "agents: sturdy"), `topology.durability.agents: "sturdy"`},
 		{"name twice", change("south: [a003]", "south: [a001]"), "a001 is there twice"},
 		{"clock without its build", change("build: clock", ""), "needs build: clock"},

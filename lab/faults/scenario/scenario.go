@@ -39,6 +39,13 @@ type Topology struct {
 	Links      Links               // empty: plain
 	Network    Network             // empty: everything on loopback
 	Volumes    map[string]string   // size of the own file system of a process or group, as 256MB; others use the machine's
+	Limits     map[string]Limit    // of a process or group; others may have what the machine has
+}
+
+// Limit is what the kernel lets a process have.
+type Limit struct {
+	CPU    float64 // cores; 0: no limit
+	Memory string  // as 128MB; empty: no limit
 }
 
 // Durability is the class of the servers.
@@ -161,10 +168,11 @@ const MaxLoss = time.Second
 
 // Caps bound what processes hold at the end. Zero takes the default.
 type Caps struct {
-	RSS        map[string]int // MB, by agents, regions, center; default 200, 300, 300
-	Goroutines map[string]int // by the same; default 250, 600, 250
-	Disk       int            // MB of each data folder; default 300
-	Files      int            // more than before the faults; default 40
+	RSS        map[string]int     // MB, by agents, regions, center; default 200, 300, 300
+	Goroutines map[string]int     // by the same; default 250, 600, 250
+	Cores      map[string]float64 // by the same, on average while devices play; default: no cap
+	Disk       int                // MB of each data folder; default 300
+	Files      int                // more than before the faults; default 40
 }
 
 // Agents are the names of all agents, sorted.
@@ -219,6 +227,11 @@ func (t *Topology) expand(target string) (all []string) {
 
 // Processes are the names of all processes, sorted.
 func (t *Topology) Processes() []string { return t.Expand([]string{"all"}) }
+
+// StrikesDevices reports whether a fault strikes between an agent and its devices.
+func (s *Scenario) StrikesDevices(agent string) bool {
+	return slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Side == Devices && slices.Contains(s.Topology.Expand(f.Targets), agent) })
+}
 
 // HighestRate is how many readings per second one agent gets at most.
 func (s *Scenario) HighestRate() (highest float64) {

@@ -1,13 +1,52 @@
 package main
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestGarbagePercent(t *testing.T) {
-	for live, want := range map[uint64]int{
-		0: 200, 1 << 20: 200, 96 << 20: 200, 192 << 20: 100, 256 << 20: 75, 384 << 20: 50, 4 << 30: 50,
+	const mb = 1 << 20
+	for _, c := range []struct {
+		live uint64
+		made float64 // bytes per second
+		want int
+	}{
+		{0, 0, mostGarbage},
+		{20 * mb, 0, leastGarbage},
+		{20 * mb, 1 * mb, leastGarbage}, // 2 MB in 2 s
+		{20 * mb, 10 * mb, 100},
+		{20 * mb, 100 * mb, mostGarbage},
+		{96 * mb, 100 * mb, 200}, // large heaps: by what is there, not by what is made
+		{192 * mb, 500 * mb, 100},
+		{256 * mb, 500 * mb, 75},
+		{4096 * mb, 5000 * mb, 50},
+		{4096 * mb, 1 * mb, leastGarbage},
 	} {
-		if got := garbagePercent(live); got != want {
-			t.Errorf("%d MB alive: %d percent, want %d", live>>20, got, want)
+		if got := garbagePercent(c.live, c.made); got != c.want {
+			t.Errorf("%d MB alive, %g MB/s made: %d percent, want %d", c.live/mb, c.made/mb, got, c.want)
 		}
+	}
+}
+
+// TestPaceFollowsTheRate: one large buffer changes little, a load that lasts does.
+func TestPaceFollowsTheRate(t *testing.T) {
+	const mb = 1 << 20
+	p := pace{at: time.Unix(0, 0)}
+	collect := func(made uint64) { p = p.next(p.at.Add(4*time.Second), p.made+made, 20*mb) }
+	for range 10 {
+		collect(4 * mb)
+	}
+	if p.percent != leastGarbage {
+		t.Errorf("1 MB/s: %d percent, want %d", p.percent, leastGarbage)
+	}
+	if collect(12 * mb); p.percent != leastGarbage {
+		t.Errorf("after a buffer of 8 MB: %d percent, want %d", p.percent, leastGarbage)
+	}
+	for range 10 {
+		collect(400 * mb)
+	}
+	if p.percent != mostGarbage {
+		t.Errorf("100 MB/s: %d percent, want %d", p.percent, mostGarbage)
 	}
 }

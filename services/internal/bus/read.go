@@ -101,6 +101,9 @@ func (b *Bus) read(ctx context.Context, stream string, from, through uint64, han
 // what it waits for has been purged.
 const quiet = time.Second
 
+// mostUnknown is how many times in a row nobody may know such a reader.
+const mostUnknown = 10
+
 // next waits for a message. It is nil where stopAtEnd is set and none is left.
 func next(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContext, stopAtEnd bool) (*Message, error) {
 	// it.Stop does not end it where the client is just making its consumer anew, as
@@ -109,10 +112,15 @@ func next(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContex
 	if stopAtEnd {
 		opts = []jetstream.NextOpt{jetstream.NextMaxWait(quiet)}
 	}
-	for {
+	for unknown := 0; ; {
 		m, err := it.Next(opts...)
 		if errors.Is(err, nats.ErrTimeout) {
-			if i, err := c.Info(ctx); err != nil || i.NumPending == 0 {
+			i, err := c.Info(ctx)
+			if errors.Is(err, jetstream.ErrConsumerNotFound) && unknown < mostUnknown {
+				unknown++ // the client makes it anew, or a cluster does not agree on it yet
+				continue
+			}
+			if err != nil || i.NumPending == 0 {
 				return nil, err
 			}
 			continue

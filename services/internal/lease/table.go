@@ -213,13 +213,22 @@ func (t *Table) Twin(now int64) bool {
 func (t *Table) Started(partition int) { t.lots[partition].running = true }
 
 // Ended says that the work on a partition has ended. Where it failed by itself,
-// the partition is left to others for a while.
+// the partition is left to others for a while: a short one where there are none.
 func (t *Table) Ended(now int64, partition int, failed bool) {
 	l := &t.lots[partition]
 	l.running = false
 	if failed {
-		l.leaving, l.declined = t.sheet.Owners[partition] == t.self.ID, now+int64(t.times.Stale)
+		rest := t.times.Stale
+		if t.alone(now) {
+			rest = t.times.Renew
+		}
+		l.leaving, l.declined = t.sheet.Owners[partition] == t.self.ID, now+int64(rest)
 	}
+}
+
+// alone reports whether no other member lives.
+func (t *Table) alone(now int64) bool {
+	return !slices.ContainsFunc(t.sheet.Members, func(m Member) bool { return m.ID != t.self.ID && !t.stale(now, m.ID) })
 }
 
 // Decide is what to write now, after a See; false: nothing.
