@@ -99,7 +99,7 @@ func decodeSketches(_ *FrameDecoder, col []byte, f *Frame, _ int) error {
 func decodeRequests(_ *FrameDecoder, col []byte, f *Frame, n int) error {
 	r := reader{b: col}
 	for r.left() > 0 {
-		q := RequestOf{Reading: uint32(r.index(n)), Request: Request{Hash: r.uint64(), At: uint32(r.index(1 << 32))}}
+		q := RequestOf{Reading: uint32(r.index(n)), Request: Request{Hash: r.uint64(), At: r.uvarint32()}}
 		if r.err == nil && len(f.Requests) > 0 && q.Reading <= f.Requests[len(f.Requests)-1].Reading {
 			return fmt.Errorf("request of reading %d: %w", q.Reading, errLimit)
 		}

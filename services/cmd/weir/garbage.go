@@ -41,14 +41,17 @@ type sentinel struct {
 type pace struct {
 	at      time.Time
 	made    uint64  // bytes, since the start
-	rate    float64 // bytes per second, of some collections: one large buffer is no rate
+	rate    float64 // bytes per second, of the last seconds: one large buffer is no rate
 	percent int
 }
 
+// rateTime is how long a rate must last to count half.
+const rateTime = 8 * time.Second
+
 // next is the pace after one more collection, which found so many bytes alive.
 func (p pace) next(at time.Time, made, live uint64) pace {
-	rate := float64(made-p.made) / max(at.Sub(p.at), time.Millisecond).Seconds()
-	rate = p.rate + (rate-p.rate)/4
+	since := max(at.Sub(p.at), time.Millisecond).Seconds()
+	rate := p.rate + (float64(made-p.made)/since-p.rate)*since/(since+rateTime.Seconds())
 	return pace{at: at, made: made, rate: rate, percent: garbagePercent(live, rate)}
 }
 

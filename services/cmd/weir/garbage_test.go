@@ -33,18 +33,21 @@ func TestGarbagePercent(t *testing.T) {
 func TestPaceFollowsTheRate(t *testing.T) {
 	const mb = 1 << 20
 	p := pace{at: time.Unix(0, 0)}
-	collect := func(made uint64) { p = p.next(p.at.Add(4*time.Second), p.made+made, 20*mb) }
+	collect := func(after time.Duration, made uint64) { p = p.next(p.at.Add(after), p.made+made, 20*mb) }
 	for range 10 {
-		collect(4 * mb)
+		collect(4*time.Second, 4*mb)
 	}
 	if p.percent != leastGarbage {
 		t.Errorf("1 MB/s: %d percent, want %d", p.percent, leastGarbage)
 	}
-	if collect(12 * mb); p.percent != leastGarbage {
-		t.Errorf("after a buffer of 8 MB: %d percent, want %d", p.percent, leastGarbage)
+	if collect(100*time.Millisecond, 8*mb); p.percent > 2*leastGarbage {
+		t.Errorf("after a buffer of 8 MB: %d percent, want at most %d", p.percent, 2*leastGarbage)
 	}
-	for range 10 {
-		collect(400 * mb)
+	if collect(40*time.Second, 40*mb); p.percent != leastGarbage {
+		t.Errorf("40 s later: %d percent, want %d", p.percent, leastGarbage)
+	}
+	for range 20 {
+		collect(time.Second, 100*mb)
 	}
 	if p.percent != mostGarbage {
 		t.Errorf("100 MB/s: %d percent, want %d", p.percent, mostGarbage)
