@@ -24,7 +24,7 @@ func (b *Bus) roomToPurge() error {
 	if err := unix.Statfs(b.dir, &s); err != nil {
 		return fmt.Errorf("look at the room in %s: %w", b.dir, err)
 	}
-	if free := int64(s.Bavail) * s.Bsize; free < purgeRoom {
+	if free := int64(s.Bavail) * int64(s.Bsize); free < purgeRoom {
 		return fmt.Errorf("not on a full disk: %d kB are free in %s and %d kB are needed; it is tried again", free>>10, b.dir, int64(purgeRoom)>>10)
 	}
 	return nil

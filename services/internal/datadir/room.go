@@ -25,7 +25,7 @@ func RoomOf(dir string) (Room, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return Room{}, explain(dir, err)
 	}
-	return Room{Size: int64(s.Blocks) * s.Bsize, Free: int64(s.Bavail) * s.Bsize}, nil
+	return Room{Size: int64(s.Blocks) * int64(s.Bsize), Free: int64(s.Bavail) * int64(s.Bsize)}, nil
 }
 
 // checkRoom finds out whether the folder takes data.
