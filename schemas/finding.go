@@ -1,6 +1,9 @@
 package schemas
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Finding is one revision of something abnormal, whole: a higher revision of the
 // same ID replaces a lower one. It is opened, updated and closed under one ID, which
@@ -123,6 +126,9 @@ const (
 var findingKinds = [...]string{"", "anomaly", "silent", "missing", "limit", "rate", "stuck"}
 
 func (k FindingKind) String() string { return nameOf(findingKinds[:], int(k)) }
+
+// FindingKinds are the names of all kinds.
+func FindingKinds() []string { return slices.Clone(findingKinds[1:]) }
 
 func nameOf(names []string, i int) string {
 	if i > 0 && i < len(names) {

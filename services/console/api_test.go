@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -314,6 +315,28 @@ func TestSlices(t *testing.T) {
 	}
 }
 
+// TestTimes: as people write them at night.
+func TestTimes(t *testing.T) {
+	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"2026-11-21T22:00:00+01:00": time.Date(2026, 11, 21, 21, 0, 0, 0, time.UTC), "2026-11-21": time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC),
+		"2026-11-21 22:00": time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC), "2026-11-21T22:00": time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC),
+		"2026-11-21 22:00:05": time.Date(2026, 11, 21, 22, 0, 5, 0, time.UTC), "90m": now.Add(-90 * time.Minute), "-90m": now.Add(-90 * time.Minute),
+		"2d": now.AddDate(0, 0, -2), "1763762400000000000": time.Unix(0, 1763762400000000000),
+	} {
+		p := params{values: url.Values{"from": {text}}, now: now.UnixNano()}
+		if got := p.time("from", -1); got != want.UnixNano() || p.err != nil {
+			t.Errorf("%q is %v, %v; want %v", text, time.Unix(0, got).UTC(), p.err, want)
+		}
+	}
+	for _, text := range []string{"yesterday", "2026-13-45", "d", "-2d", "99999999d", "0001-01-01", "2300-01-01"} {
+		p := params{values: url.Values{"from": {text}}, now: now.UnixNano()}
+		if got := p.time("from", -1); got != -1 || p.err == nil {
+			t.Errorf("%q is %d, want an error", text, got)
+		}
+	}
+}
+
 func rfc3339(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
 func TestWindowsFinalByProgress(t *testing.T) {
@@ -370,6 +393,7 @@ func TestBadQuestions(t *testing.T) {
 		"late?follow=1":          "windows only",
 		"windows?from=1m&to=5m":  "is not before to",
 		"windows?form=1m":        "is unknown; use tier",
+		"findings?kind=noise":    "use anomaly, silent",
 		"parked?limit=many":      "use a number from 0",
 	} {
 		if status, body := r.get("/api/v1/" + path); status != http.StatusBadRequest || !strings.Contains(body, want) {

@@ -19,9 +19,9 @@
 //	GET /metrics /livez /readyz[?verbose] /
 //
 // windows and late take tier (region or center), view, tenant, device,
-// device_prefix, metric, from and to (RFC 3339, Unix nanoseconds, or a duration:
-// so long ago), final, limit (the newest N), detail and follow. A window is in
-// [from, to) if it overlaps it. With detail each row has its digest (16 hex
+// device_prefix, metric, from and to (RFC 3339, a day or a day and time in UTC, Unix
+// nanoseconds, or a duration: so long ago), final, limit (the newest N), detail and
+// follow. A window is in [from, to) if it overlaps it. With detail each row has its digest (16 hex
 // digits), late count, first and last, and the answer ends with
 // {"end":true,"windows":N}, so that a torn answer is seen. With follow the answer
 // goes on with every change until the client leaves.

@@ -39,6 +39,9 @@ func parseFindingQuery(v url.Values, here []schemas.Tier) (findingQuery, error) 
 	if known := findingTiers(here); q.tier != "" && !slices.Contains(known, q.tier) {
 		p.fail("tier", string(q.tier), oneOf(known)+": other tiers are elsewhere")
 	}
+	if known := schemas.FindingKinds(); q.kind != "" && !slices.Contains(known, q.kind) {
+		p.fail("kind", q.kind, strings.Join(known, ", "))
+	}
 	if q.severity != "" && severityRank(q.severity) == 0 {
 		p.fail("severity", q.severity, "notice, warning or critical")
 	}

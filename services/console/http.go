@@ -277,7 +277,7 @@ func (s *Service) getPolicy(w http.ResponseWriter, r *http.Request) {
 	e, err := s.stored(r.Context(), r.PathValue("key"))
 	switch {
 	case errors.Is(err, bus.ErrNone):
-		fail(w, http.StatusNotFound, fmt.Errorf("policy %s: no document is stored; /api/v1/policy is what is in force", r.PathValue("key")))
+		fail(w, http.StatusNotFound, fmt.Errorf("policy %s: no document is stored; weir policy get %[1]s --effective, or /api/v1/policy?key=%[1]s, is what is in force", r.PathValue("key")))
 	case err != nil:
 		fail(w, statusOf(err), err)
 	default:

@@ -192,7 +192,10 @@ func (p *params) count(name string) int {
 	return int(v)
 }
 
-// time reads an event time: RFC 3339, Unix nanoseconds, or a duration before now.
+// layouts are how people write times; UTC where they do not say.
+var layouts = []string{time.RFC3339Nano, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly}
+
+// time reads an event time: in one of the layouts, Unix nanoseconds, or a duration before now.
 func (p *params) time(name string, otherwise int64) int64 {
 	s := p.values.Get(name)
 	if s == "" {
@@ -201,12 +204,24 @@ func (p *params) time(name string, otherwise int64) int64 {
 	if ns, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return ns
 	}
-	if d, err := time.ParseDuration(s); err == nil {
-		return p.now - int64(d.Abs())
+	if d, ok := parseAge(s); ok {
+		return p.now - d
 	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && t.Year() >= 1970 && t.Year() <= 2261 {
-		return t.UnixNano()
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1970 && t.Year() <= 2261 {
+			return t.UnixNano()
+		}
 	}
-	p.fail(name, s, `RFC 3339 like "2026-11-21T10:00:00Z", Unix nanoseconds, or a duration before now like "10m"`)
+	p.fail(name, s, `RFC 3339 like "2026-11-21T10:00:00Z", "2026-11-21 10:00" or "2026-11-21" in UTC, Unix nanoseconds, or a duration before now like "10m" or "2d"`)
 	return otherwise
+}
+
+// parseAge reads a duration, in ns; days, too.
+func parseAge(s string) (ns int64, ok bool) {
+	if days, found := strings.CutSuffix(s, "d"); found {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return int64(n) * 24 * int64(time.Hour), err == nil
+	}
+	d, err := time.ParseDuration(s)
+	return int64(d.Abs()), err == nil
 }

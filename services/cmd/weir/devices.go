@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +20,11 @@ func newDevicesCommand() *cobra.Command {
   weir devices --tenant acme -o csv
   weir devices --device pump-7 -o json`,
 		filters: [][2]string{{"tenant", "only this tenant"}, {"device", "only this device"}, {"agent", "only those of this agent"}},
+		empty:   "no device has sent anything that fits; weir parked shows what was refused",
 		columns: []string{"tenant", "device", "class", "agent", "first_seen", "last_seen", "rec/s", "numbered", "records", "rejected"},
-		row: func(d *schemas.Device) []string {
+		row: func(d *schemas.Device, whole bool) []string {
 			return []string{
-				d.Tenant, d.Device, d.Class, d.Agent, d.FirstSeen, d.LastSeen, strconv.FormatFloat(d.Rate, 'f', 1, 64),
+				d.Tenant, d.Device, d.Class, d.Agent, moment(d.FirstSeen, whole), moment(d.LastSeen, whole), strconv.FormatFloat(d.Rate, 'f', 1, 64),
 				map[bool]string{true: "yes", false: "no"}[d.Numbered], strconv.FormatUint(d.Records, 10), byReason(d.Rejected),
 			}
 		},
@@ -42,41 +43,11 @@ func byReason(n map[schemas.Reason]uint64) string {
 	return strings.Join(parts, " ")
 }
 
-// listing is a command that shows a list of the API.
-type listing[T any] struct {
-	use, short, long, example, path string
-
-	filters [][2]string // name and usage of flags that are parameters
-	columns []string
-	row     func(*T) []string
-}
-
-func newListCommand[T any](l listing[T]) *cobra.Command {
-	c, f, filters := newClient(), &format{}, map[string]*string{}
-	cmd := &cobra.Command{
-		Use: l.use, Short: l.short, Long: l.long, Example: l.example, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			q := url.Values{}
-			for name, value := range filters {
-				if *value != "" {
-					q.Set(name, *value)
-				}
-			}
-			body, err := c.get(cmd.Context(), l.path, q)
-			if err != nil {
-				return err
-			}
-			defer body.Close()
-			return list(cmd.Context(), body, cmd.OutOrStdout(), *f, slices.Clone(l.columns), l.row, false)
-		},
+// moment is a time as the API has it, without what is below a millisecond for people.
+func moment(at string, whole bool) string {
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil || whole {
+		return at
 	}
-	for _, p := range l.filters {
-		filters[p[0]] = cmd.Flags().String(p[0], "", p[1])
-	}
-	c.addFlags(cmd)
-	f.addFlag(cmd, asTable, asJSON, asCSV)
-	return cmd
+	return schemas.RowTime(t.UnixNano())
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -44,6 +45,22 @@ func exitWith(code int, err error) error {
 // usageError says what is wrong with a command line.
 func usageError(format string, args ...any) error {
 	return exitWith(exitUsage, fmt.Errorf(format, args...))
+}
+
+// numbers are what a flag of a number wants, by what its parser is called.
+var numbers = [][2]string{
+	{": strconv.ParseUint:", "a whole number from 0"}, {": strconv.ParseInt:", "a whole number"}, {": strconv.ParseFloat:", "a number"}, {": strconv.ParseBool:", "true or false"},
+}
+
+// flagError says of a flag what would be right, and where flags are explained.
+func flagError(c *cobra.Command, err error) error {
+	text := err.Error()
+	for _, n := range numbers {
+		if before, _, found := strings.Cut(text, n[0]); found {
+			text = before + ": use " + n[1]
+		}
+	}
+	return usageError("%s; see %s --help", text, c.CommandPath())
 }
 
 // exitCode is the exit code that an error of the root command stands for. What

@@ -117,28 +117,29 @@ func eachLine(ctx context.Context, in io.Reader, handle func([]byte) error) erro
 	}
 }
 
-// list shows an answer of JSON lines: as they came, or decoded, as rows. A row
-// that is nil is not shown.
-func list[T any](ctx context.Context, in io.Reader, out io.Writer, f format, columns []string, row func(*T) []string, live bool) error {
+// list shows an answer of JSON lines, as they came or decoded as rows, and returns how
+// many there were.
+func list[T any](ctx context.Context, in io.Reader, out io.Writer, f format, columns []string, row func(*T) []string, live bool) (n int, err error) {
 	if f.name == asJSON {
-		return eachLine(ctx, in, func(line []byte) error {
+		err = eachLine(ctx, in, func(line []byte) error {
+			n++
 			_, err := out.Write(line)
 			return err
 		})
+		return n, err
 	}
 	t := newTable(out, f, columns...)
-	err := eachLine(ctx, in, func(line []byte) error {
+	err = eachLine(ctx, in, func(line []byte) error {
 		var v T
 		if err := json.Unmarshal(line, &v); err != nil {
 			return fmt.Errorf("line %.100q: %w", line, err)
 		}
-		if cells := row(&v); cells != nil {
-			t.row(cells...)
-		}
+		n++
+		t.row(row(&v)...)
 		if live {
 			return t.flush()
 		}
 		return nil
 	})
-	return errors.Join(err, t.flush())
+	return n, errors.Join(err, t.flush())
 }

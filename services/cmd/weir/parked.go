@@ -25,10 +25,11 @@ the beginning of their payload. How many were refused in all is in weir ledger.`
 			{"tenant", `only this tenant; "_": none could be told`},
 			{"device", "only this device"},
 			{"reason", "only this reason"},
-			{"limit", "the newest so many (default 100)"},
 		},
+		limit:   "only the newest so many; 0: 100",
+		empty:   "no sample of a refused message fits; weir ledger counts by reason what was refused",
 		columns: []string{"time", "subject", "reason", "detail", "size", "payload"},
-		row: func(p *parkedSample) []string {
+		row: func(p *parkedSample, whole bool) []string {
 			text := p.Text
 			if text == "" && len(p.Payload) > 0 {
 				text = strconv.QuoteToASCII(string(p.Payload))
@@ -36,7 +37,7 @@ the beginning of their payload. How many were refused in all is in weir ledger.`
 			if r := []rune(text); len(r) > 60 {
 				text = string(r[:60]) + "…"
 			}
-			return []string{p.Time, p.Subject, p.Reason, p.Detail, strconv.Itoa(p.Size), text}
+			return []string{moment(p.Time, whole), p.Subject, p.Reason, p.Detail, strconv.Itoa(p.Size), text}
 		},
 	})
 }

@@ -26,6 +26,7 @@ Begin with
 			return exitWith(exitUsage, config.Apply(c.Flags(), os.Getenv))
 		},
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().String(config.Flag, "", "YAML file with the command's flags as keys")
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run:"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,92 +11,43 @@ import (
 	"weir/schemas"
 )
 
-// windowFlags are the flags of weir windows that are parameters of the API.
-type windowFlags struct {
-	text   map[string]*string // by name of flag and parameter
-	final  bool
-	follow bool
-	detail bool
-	limit  uint
-}
-
 func newWindowsCommand() *cobra.Command {
-	c, f, w := newClient(), &format{}, &windowFlags{text: map[string]*string{}}
-	cmd := &cobra.Command{
-		Use:   "windows",
-		Short: "Show the newest revision of each window",
-		Long: `Show the newest revision of each window of the last five minutes: of views by class
+	return newListCommand(listing[schemas.WindowRow]{
+		use: "windows", short: "Show the newest revision of each window", path: "/api/v1/windows",
+		long: `Show the newest revision of each window of the last five minutes: of views by class
 at the center, or of a device's at its region.
 
-Times are RFC 3339, or a duration: so long ago.`,
-		Example: `  weir windows
+Times are RFC 3339, a day or a day and time in UTC, or a duration: so long ago.`,
+		example: `  weir windows
   weir windows --device pump-7 --metric temp --from 1h
+  weir windows --from "2026-11-21 22:00" --to "2026-11-21 23:00" --limit 20
   weir windows --view device --tenant acme --final -o json
   weir windows --follow`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			body, err := c.get(cmd.Context(), "/api/v1/windows", w.query())
-			if err != nil {
-				return err
-			}
-			defer body.Close()
-			return list(cmd.Context(), body, cmd.OutOrStdout(), *f, windowColumns, windowRow, w.follow)
+		filters: [][2]string{
+			{"metric", "only this metric"},
+			{"device", "only this device"},
+			{"view", "only this view"},
+			{"tenant", "only this tenant"},
+			{"from", "from this event time on (default: five minutes ago)"},
+			{"to", "before this event time"},
+			{"tier", "region or center (default: region where a device or its view is asked for)"},
 		},
-	}
-	w.addFlags(cmd)
-	c.addFlags(cmd)
-	f.addFlag(cmd, asTable, asJSON, asCSV)
-	return cmd
+		switches: [][2]string{
+			{"final", "only windows that no revision will follow"},
+			{"follow", "go on with every change until Ctrl-C"},
+			{"detail", "with -o json: digest, late count, first and last record, and a last line that proves the answer whole"},
+		},
+		jsonOnly: "detail",
+		limit:    "only the newest so many; 0: all",
+		empty:    "no window fits: they are of the last five minutes unless --from says otherwise, come when they are over, and are final when nothing late can come; weir devices shows who sends",
+		columns: []string{
+			"start", "end", "tenant", "view", "key", "count", "mean", "min", "p50", "p99", "max", "timing", "revision", "complete",
+		},
+		row: windowRow,
+	})
 }
 
-func (w *windowFlags) addFlags(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	for _, p := range []struct{ name, usage string }{
-		{"metric", "only this metric"},
-		{"device", "only this device"},
-		{"view", "only this view"},
-		{"tenant", "only this tenant"},
-		{"from", "from this event time on (default: five minutes ago)"},
-		{"to", "before this event time"},
-		{"tier", "region or center (default: region where a device or its view is asked for)"},
-	} {
-		w.text[p.name] = flags.String(p.name, "", p.usage)
-	}
-	flags.BoolVar(&w.final, "final", false, "only windows that no revision will follow")
-	flags.BoolVar(&w.follow, "follow", false, "go on with every change until Ctrl-C")
-	flags.BoolVar(&w.detail, "detail", false, "with -o json: digest, late count, first and last record, and a last line that proves the answer whole")
-	flags.UintVar(&w.limit, "limit", 0, "only the newest so many; 0: all")
-}
-
-func (w *windowFlags) query() url.Values {
-	q := url.Values{}
-	for name, value := range w.text {
-		if *value != "" {
-			q.Set(name, *value)
-		}
-	}
-	for name, set := range map[string]bool{"final": w.final, "follow": w.follow, "detail": w.detail} {
-		if set {
-			q.Set(name, "true")
-		}
-	}
-	if w.limit > 0 {
-		q.Set("limit", strconv.FormatUint(uint64(w.limit), 10))
-	}
-	return q
-}
-
-var windowColumns = []string{
-	"start", "end", "tenant", "view", "key", "count", "mean", "min", "p50", "p99", "max", "timing", "revision", "complete",
-}
-
-func windowRow(w *schemas.WindowRow) []string {
-	if w.View == "" { // the last line of an answer with detail
-		return nil
-	}
+func windowRow(w *schemas.WindowRow, _ bool) []string {
 	var key []string
 	for _, dim := range slices.Sorted(maps.Keys(w.Key)) {
 		key = append(key, dim+"="+w.Key[dim])
