@@ -71,6 +71,9 @@ func (b *Bus) read(ctx context.Context, stream string, from, through uint64, han
 		return readError(ctx, stream, err)
 	}
 	stops := through < endless
+	if stops {
+		defer b.dismiss(ctx, stream, c)
+	}
 	if i := c.CachedInfo(); stops && i != nil && i.NumPending == 0 {
 		return nil
 	}
@@ -95,6 +98,18 @@ func (b *Bus) read(ctx context.Context, stream string, from, through uint64, han
 		more = !stops || m.Seq < through && m.Pending > 0
 	}
 	return nil
+}
+
+// dismiss removes the consumer of a reader that has ended: the server would keep it, with three goroutines, until it has been inactive
+// for long enough. One that is gone already, or cannot be removed now, the server removes.
+func (b *Bus) dismiss(ctx context.Context, stream string, c jetstream.Consumer) {
+	i := c.CachedInfo()
+	if i == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = b.js.DeleteConsumer(ctx, b.prefix+stream, i.Name)
 }
 
 // quiet is how long a reader that stops at the end waits before it asks whether

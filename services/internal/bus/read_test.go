@@ -39,6 +39,41 @@ func TestReadToTheEnd(t *testing.T) {
 	f(0, nil) // empty, but with sequences behind it
 }
 
+// TestReadThrough reads pieces of a stream, and leaves nothing behind in the server: questions read hundreds of them a second.
+func TestReadThrough(t *testing.T) {
+	e := embed(t, Config{})
+	fill(t, e.Bus, "s.a", "s.b", "s.a", "s.b", "s.c")
+	if err := e.Delete(t.Context(), "S", 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, through uint64
+		want          []uint64
+	}{
+		{0, 2, []uint64{1, 2}}, {2, 2, []uint64{2}}, {2, 4, []uint64{2, 4}}, {3, 3, nil}, {4, 9, []uint64{4, 5}}, {6, 9, nil}, {4, 2, nil},
+	} {
+		var got []uint64
+		err := e.ReadThrough(t.Context(), "S", c.from, c.through, func(m Message) error {
+			got = append(got, m.Seq)
+			return nil
+		})
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("from %d through %d: %d, %v; want %d", c.from, c.through, got, err, c.want)
+		}
+	}
+	failed := errors.New("failed")
+	if err := e.ReadThrough(t.Context(), "S", 1, 5, func(Message) error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("the handler's error is %v", err)
+	}
+	s, err := e.js.Stream(t.Context(), e.prefix+"S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.CachedInfo().State.Consumers; n != 0 {
+		t.Errorf("%d consumers are left", n)
+	}
+}
+
 // TestReadToTheEndOfAMovingStream: what comes meanwhile is not waited for.
 func TestReadToTheEndOfAMovingStream(t *testing.T) {
 	e := embed(t, Config{})
