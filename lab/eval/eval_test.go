@@ -68,7 +68,7 @@ func TestFlagsThatCannotBe(t *testing.T) {
 	}{
 		{options{stages: "speed,dance"}, "dance"},
 		{options{kinds: "oracle"}, "oracle"},
-		{options{rates: "1 s,1 min"}, "1 min"},
+		{options{rates: "1 s,1 h"}, "1 h"},
 		{options{data: "no/such/folder"}, "no/such/folder"},
 	} {
 		if err := run(c.o, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -78,7 +78,7 @@ func TestFlagsThatCannotBe(t *testing.T) {
 }
 
 // tiny is a plan of minutes.
-var tiny = []cadence{{Name: "1 min", Step: time.Minute, Days: 2, Series: 3, Others: 1, Repeats: 2, Seasonal: 1}}
+var tiny = []cadence{{Name: "1 min", Step: time.Minute, Warm: day, Days: 2, Series: 3, Others: 1, Pasts: 1, Repeats: 2, Seasonal: 1}}
 
 // TestSyntheticStagesRepeat: the same seed gives the same result, whichever core does what, and another seed another.
 func TestSyntheticStagesRepeat(t *testing.T) {

@@ -48,8 +48,12 @@ func findFaults(kinds []detect.Kind, plan []cadence, noise map[noiseKey]hearing,
 	var grounds []ground
 	for _, c := range plan {
 		for _, f := range synth.Families() {
-			if f.Wanted {
-				grounds = append(grounds, ground{c, f.Seasonal(), true, seed}, ground{c, f, false, seed})
+			if !f.Wanted {
+				continue
+			}
+			grounds = append(grounds, ground{c, f.Seasonal(), true, 0, seed})
+			for past := range c.Pasts {
+				grounds = append(grounds, ground{c, f, false, past, seed})
 			}
 		}
 	}
@@ -61,7 +65,7 @@ func findFaults(kinds []detect.Kind, plan []cadence, noise map[noiseKey]hearing,
 	all := map[faultKey]hunt{}
 	for _, one := range found {
 		for key, h := range one {
-			all[key] = h
+			all[key] = all[key].plus(h)
 		}
 	}
 	return all, err
@@ -85,11 +89,12 @@ func chooseHunters(kinds []detect.Kind, g ground, noise map[noiseKey]hearing) (a
 	return all
 }
 
-// A ground is where faults are hunted: one family at one cadence after a warm-up, always the same one.
+// A ground is where faults are hunted: one healthy series of a family at one cadence after a warm-up.
 type ground struct {
 	cadence  cadence
 	family   synth.Family
 	seasonal bool
+	past     int // which healthy series
 	seed     uint64
 }
 
@@ -98,7 +103,7 @@ func (g ground) warm() time.Duration {
 	if g.seasonal {
 		return cyclesLearned
 	}
-	return warmUp
+	return g.cadence.Warm
 }
 
 func (g ground) repeats() int {
@@ -110,12 +115,12 @@ func (g ground) repeats() int {
 
 // source is the healthy series from its beginning on.
 func (g ground) source() *renewable {
-	return newSource(g.family, g.cadence, g.seed, forHealth, uint64(g.cadence.Step), named(g.family.Name))
+	return newSource(g.family, g.cadence, g.seed, forHealth, uint64(g.cadence.Step), named(g.family.Name), uint64(g.past))
 }
 
 // future is the purpose of chance in one trial.
 func (g ground) future(fault synth.Fault, trial int) []uint64 {
-	return []uint64{forFault, uint64(g.cadence.Step), named(g.family.Name), named(fault.Name), uint64(trial)}
+	return []uint64{forFault, uint64(g.cadence.Step), named(g.family.Name), named(fault.Name), uint64(g.past), uint64(trial)}
 }
 
 // huntAll warms the hunters up once, then injects each fault some times, each time with other noise from there on.
@@ -125,7 +130,7 @@ func huntAll(hunters []hunter, g ground) (map[faultKey]hunt, error) {
 	}
 	all := map[faultKey]hunt{}
 	for _, fault := range synth.Faults() {
-		if fault.Seasonal != g.seasonal {
+		if fault.Seasonal != g.seasonal || fault.Rare && g.cadence.Step < time.Minute {
 			continue
 		}
 		for trial := range g.repeats() {

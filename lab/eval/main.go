@@ -56,7 +56,7 @@ func parseFlags() options {
 	flag.BoolVar(&o.full, "full", false, "several times as much noise and as many faults")
 	flag.StringVar(&o.stages, "stages", "", "only these, joined by commas: "+strings.Join(allStages, ", "))
 	flag.StringVar(&o.kinds, "detectors", "", "only these detectors, joined by commas")
-	flag.StringVar(&o.rates, "cadences", "", "only these in noise and faults, joined by commas: 10 Hz, 1 s, 10 s")
+	flag.StringVar(&o.rates, "cadences", "", "only these in noise and faults, joined by commas: 10 Hz, 1 s, 10 s, 1 min, 5 min")
 	flag.Uint64Var(&o.seed, "seed", 1, "of all chance")
 	flag.StringVar(&o.write, "write", "", "page whose marked block the report replaces")
 	flag.Parse()

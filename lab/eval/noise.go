@@ -115,19 +115,20 @@ func listen(listeners []*listener, source synth.Source, c cadence) []hearing {
 	for _, l := range listeners {
 		most = max(most, l.days)
 	}
-	for day := range 1 + most {
+	warm := int(c.Warm / day)
+	for n := range warm + most {
 		var hearers []*listener
 		for _, l := range listeners {
-			if day > 0 && day <= l.days {
+			if n >= warm && n < warm+l.days {
 				l.heard.Days++
 				l.heard.Peaks = append(l.heard.Peaks, 0)
 			}
-			if l.days > 0 && day <= l.days {
+			if l.days > 0 && n < warm+l.days {
 				hearers = append(hearers, l)
 			}
 		}
-		from := time.Duration(day) * 24 * time.Hour
-		for at := from; at < from+24*time.Hour; at += c.Step {
+		from := time.Duration(n) * day
+		for at := from; at < from+day; at += c.Step {
 			s := detect.Sample{Time: epoch + int64(at), Value: source(at, 1).Value, Completeness: 1}
 			for _, l := range hearers {
 				l.hear(s)

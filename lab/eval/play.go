@@ -54,6 +54,7 @@ const (
 	forNoise
 	forHealth
 	forFault
+	forOracle
 )
 
 // each does n pieces of work, as many at once as there are cores, and returns the first error.

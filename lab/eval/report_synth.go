@@ -27,7 +27,7 @@ func (r report) noise() string {
 		rows = append(rows, row)
 	}
 	rows = append(rows, r.wantedNoise())
-	return fmt.Sprintf("### False findings\n\nFindings of `%s` per series and day on healthy noise, after a day of warm-up: findings in so many series-days, and what the rate is at most, at 95 %% confidence. Wanted are at most %g. In brackets: families for which nothing is wanted.\n\n",
+	return fmt.Sprintf("### False findings\n\nFindings of `%s` per series and day on healthy noise, after a day of warm-up (two at 5 min): findings in so many series-days, and what the rate is at most, at 95 %% confidence. Wanted are at most %g. In brackets: families for which nothing is wanted.\n\n",
 		detect.Default, detect.DefaultBudget) + page.Table(rows)
 }
 
@@ -145,7 +145,7 @@ func (r report) huntsByFamily() string {
 			rows[0] = append(rows[0], f.Name)
 		}
 	}
-	for i, fault := range synth.Faults() {
+	for _, fault := range synth.Faults() {
 		for _, c := range r.Plan {
 			row := []string{fault.Name + ", " + c.Name}
 			for _, f := range synth.Families() {
@@ -153,37 +153,36 @@ func (r report) huntsByFamily() string {
 					row = append(row, percent(h.recall())+" · "+span(h.delay()))
 				}
 			}
-			if len(row) == len(rows[0]) {
-				rows = append(rows, row)
+			if len(row) < len(rows[0]) {
+				continue
+			}
+			rows = append(rows, row)
+			if possible := r.possible(fault, c); possible != nil {
+				rows = append(rows, possible)
 			}
 		}
-		if i == 0 {
-			rows = append(rows, r.ceilings()...)
-		}
 	}
-	return "By family of noise. Below the spikes: the most of them that anybody can find who looks at one value at a time, knows the noise exactly, and keeps the budget.\n\n" + page.Table(rows)
+	return "By family of noise. *Possible* is what an oracle finds at the same budget: it is told the family, its level at each moment, the kind and size of the fault, and watches the likelihood ratio of each sample (of their sum, where the fault lasts).\n\n" + page.Table(rows)
 }
 
-// ceilings are rows of what can be found of spikes.
-func (r report) ceilings() (rows [][]string) {
-	for _, c := range r.Plan {
-		row := []string{"*possible*, " + c.Name}
-		for _, f := range synth.Families() {
-			if f.Wanted {
-				row = append(row, ceiling(f, c))
-			}
+// possible is a row of what the oracle finds; nil where there is none.
+func (r report) possible(fault synth.Fault, c cadence) []string {
+	row, any := []string{"*possible*, " + c.Name}, false
+	perSample := detect.DefaultBudget * float64(c.Step) / float64(day)
+	for _, f := range synth.Families() {
+		if !f.Wanted {
+			continue
 		}
-		rows = append(rows, row)
+		cell := ""
+		if share := f.Possible(fault, int(fault.Lasts/c.Step), perSample, chance(r.Seed, forOracle)); share >= 0 {
+			cell, any = percent(share), true
+		}
+		row = append(row, cell)
 	}
-	return rows
-}
-
-func ceiling(f synth.Family, c cadence) string {
-	if f.Tail == nil {
-		return ""
+	if !any {
+		return nil
 	}
-	perSample := detect.DefaultBudget * float64(c.Step) / float64(24*time.Hour)
-	return percent(f.SpikesPossible(8, perSample))
+	return row
 }
 
 // otherHunts compares detectors at the budget.

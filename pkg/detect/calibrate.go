@@ -19,18 +19,17 @@ func (c curve) decades(score float64) float64 {
 // slowCurve is for the smoothed score of the slow band.
 var slowCurve = curve{{0, 0}, {2.8, 2}, {4.9, 3}, {8, 3.8}, {12, 4.5}, {20, 5.5}}
 
-// fastCurve is for the score of the fast band.
-var fastCurve = curve{{0, 0}, {4.8, 3}, {6.2, 4}, {7.5, 5}, {9.1, 6}, {10.7, 7}}
-
 // flatCurve is for the surprise of a run of equal values, per run.
 var flatCurve = curve{{0, 0}, {2, 1}, {10, 8.5}}
 
 // Shares of the budget.
 const (
-	slowShare = 0.2
-	fastShare = 0.7
-	flatShare = 0.05
-	gapShare  = 0.05
+	slowShare  = 0.2
+	fastShare  = 0.5
+	slowBeside = 0.4 // where both see each sample
+	fastBeside = 0.1
+	flatShare  = 0.05
+	gapShare   = 0.05
 )
 
 // findings is how many a day of perDay scores reach one that is so rare, where share of the budget is for it.
@@ -45,60 +44,84 @@ func findings(perDay, share, decades float64) float64 {
 // day, and stays above 0 for what is common. often is findings per series and day.
 func level(often float64) float64 { return math.Log1p(1/max(often, 1e-300)) / math.Ln10 }
 
-// A slope corrects a curve by the series itself: how far its scores go beyond a mark, against how far the curve has them
-// go. It stretches or shrinks what lies beyond the mark.
-type slope struct {
-	mean  float32 // of the excess over the mark, clipped
-	count float32 // excesses, at most slopeMemory
+// Peaks correct what a band says of its scores by the series itself: how often its scores begin to go beyond a mark, and
+// how far they then go before they come back, against what is usual. A score that stays up is one event, as it is one
+// finding, and more where it stays for long; its highest value counts.
+type peaks struct {
+	rate  float32 // of events, in usual ones; 0 at first: the features behind a score are on the safe side
+	mean  float32 // of how far events go beyond the mark, clipped
+	count float32 // events, at most peakMemory
+	top   float32 // of the running event; 0: none runs
 }
 
-// A slopeSpec is what the slopes of a band share.
-type slopeSpec struct {
-	mark   float64 // score
-	mean   float64 // excess as the curve has it
-	weight float64 // excesses that the curve speaks for
+// A peakSpec is what the peaks of a band share.
+type peakSpec struct {
+	mean   float64 // of how far events go beyond the mark, usually
+	weight float64 // events that what is usual speaks for
 	least  float64 // of the stretch
 	most   float64
+	rarest float64 // of the rate that is believed
+	runs   float64 // events that each further score of a running one counts as
+	safe   float64 // standard errors that a mean is taken to be greater by
 }
 
-const slopeMemory = 2000
-
-var (
-	fastSlope = slopeSpec{mark: 4, mean: 0.65, weight: 100, least: 0.75, most: 2}
-	slowSlope = slopeSpec{mark: 2.8, mean: 1.2, weight: 30, least: 1, most: 3}
+const (
+	peakMemory = 400 // events
 )
 
-// fit is score as the curve has it.
-func (l *slope) fit(s *slopeSpec, score float64) float64 {
-	if score <= s.mark {
+var (
+	fastPeaks = peakSpec{mean: 0.434, weight: 30, least: 0.8, most: 3, rarest: 0.1, runs: 0.05, safe: 1}
+	slowPeaks = peakSpec{mean: 1.2, weight: 10, least: 1, most: 3, rarest: 0.7, runs: 0.05}
+	slowAlone = peakSpec{mean: 1.2, weight: 10, least: 1, most: 3, rarest: 0.1, safe: 2}
+)
+
+// The marks: fastMark in events per day, and slowMark as a score of which slowEvents of the blocks are the first.
+const (
+	fastMark   = 40
+	slowMark   = 2.8
+	slowEvents = 0.01
+)
+
+// fit is a score beyond the mark as if the series went as far as is usual, on the safe side by a standard error.
+func (p *peaks) fit(s *peakSpec, mark, score float64) float64 {
+	if score <= mark {
 		return score
 	}
-	return s.mark + (score-s.mark)/l.stretch(s)
+	n := float64(p.count) + s.weight
+	mean := (float64(p.count)*float64(p.mean) + s.weight*s.mean) / n
+	return mark + (score-mark)/min(max(mean*(1+s.safe/math.Sqrt(n))/s.mean, s.least), s.most)
 }
 
-// stretch is how much further than on the curve scores go, on the safe side by two standard errors.
-func (l *slope) stretch(s *slopeSpec) float64 {
-	n := float64(l.count)
-	mean := (n*float64(l.mean) + s.weight*s.mean) / (n + s.weight)
-	safe := 1.0
-	if mean < s.mean {
-		safe = 1 + 2/math.Sqrt(n+s.weight)
+// rarer is how many decades rarer than usual events are, on the safe side by a standard error.
+func (p *peaks) rarer(s *peakSpec) float64 {
+	n := float64(p.count) + s.weight
+	return -math.Log10(max(float64(p.rate), s.rarest) * (1 + 1/math.Sqrt(n)))
+}
+
+// learn takes in the nth score, which counts as weight, 0 to 1; share of the scores usually begin an event.
+func (p *peaks) learn(s *peakSpec, n uint32, share, mark, score, weight float64) {
+	events := 0.0
+	switch {
+	case score > mark && p.top == 0:
+		events, p.top = weight, float32(score)
+	case score > mark:
+		events, p.top = s.runs*weight, max(p.top, float32(score))
+		p.goes(s, float64(p.top)-mark, events)
+	case p.top > 0:
+		p.goes(s, float64(p.top)-mark, weight)
+		p.top = 0
 	}
-	return min(max(mean*safe/s.mean, s.least), s.most)
+	p.rate += float32((events/share - float64(p.rate)) / (min(float64(n), peakMemory/share) + s.weight/share))
 }
 
-// learn takes in a score that counts as weight, 0 to 1.
-func (l *slope) learn(s *slopeSpec, score, weight float64) {
-	if score <= s.mark || weight <= 0 {
-		return
+// goes takes in how far an event has gone.
+func (p *peaks) goes(s *peakSpec, y, weight float64) {
+	if p.count = min(p.count+float32(weight), peakMemory); p.count > 0 {
+		p.mean += min(float32(weight)/p.count, 1) * (float32(min(y, 6*s.mean)) - p.mean)
 	}
-	y := min(score-s.mark, 6*s.mean)
-	l.count = min(l.count+float32(weight), slopeMemory)
-	l.mean += min(float32(weight)/l.count, 1) * (float32(y) - l.mean)
 }
 
-func (l *slope) fields(c *codec) {
-	c.f32s(&l.mean, &l.count)
-	c.atLeast("mean excess", float64(l.mean), 0)
-	c.atLeast("excesses", float64(l.count), 0)
+func (p *peaks) fields(c *codec) {
+	c.f32s(&p.rate, &p.mean, &p.count, &p.top)
+	c.atLeast("peaks", float64(min(p.rate, p.mean, p.count, p.top)), 0)
 }

@@ -9,8 +9,12 @@ import (
 
 // stateVersion is the first byte of every state.
 //
-//	1: 2025-11-22 first form
-const stateVersion = 1
+//	1: first form
+//	2: edges, pages and peaks; 32 bits where they are enough
+//
+// A state of another version is refused: what it was restored into stays as it was and learns anew. Statistics cannot be
+// translated.
+const stateVersion = 2
 
 // ErrState is in every error of RestoreState.
 var ErrState = errors.New("state of a detector")

@@ -30,7 +30,8 @@ type Config struct {
 	// MaxRate is the fastest change that can be real, per second, for kind rate; 0: none.
 	MaxRate float64
 
-	// Stuck is how long a value may stay exactly the same, ns, for kind stuck; 0: DefaultStuck.
+	// Stuck is how long a value may stay exactly the same, ns, for kind stuck; 0: DefaultStuck, and longer than the
+	// series has shown.
 	Stuck int64
 
 	// Missing is how long nothing may come, ns, for kind missing; 0: four intervals.
@@ -72,9 +73,6 @@ func (c Config) full() Config {
 	}
 	if c.Day == 0 {
 		c.Day = DefaultDay
-	}
-	if c.Stuck == 0 {
-		c.Stuck = DefaultStuck
 	}
 	return c
 }

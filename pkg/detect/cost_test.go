@@ -23,13 +23,21 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
+// header is what the allocator adds to an object of this size that has pointers.
+const header = 8
+
 // TestSize: the state of the default detector, as it is stored and in memory.
 func TestSize(t *testing.T) {
 	d := made(t, Default)
 	if n := len(d.AppendState(nil)); n > 1024 {
 		t.Errorf("a state has %d bytes, at most 1024 are wanted", n)
 	}
-	t.Logf("state %d bytes, in memory %d", len(d.AppendState(nil)), unsafe.Sizeof(ensemble{})+unsafe.Sizeof(guard{}))
+	if n := unsafe.Sizeof(ensemble{}) + header; n > 1024 {
+		t.Errorf("an ensemble with its guard takes %d bytes, at most 1024 are wanted", n)
+	}
+	if d.(*guard) != &d.(*guard).judge.(*ensemble).front {
+		t.Error("the guard of an ensemble is a piece of memory of its own")
+	}
 }
 
 // BenchmarkUpdate plays 1000 series in turn, as a process does.

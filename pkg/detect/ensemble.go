@@ -5,6 +5,7 @@ import "math"
 // ensemble is the shipped detector: two bands and a watch on equal values, each with its share of the alert budget.
 // What they say is turned into one number, how often a normal series would say it, and that decides.
 type ensemble struct {
+	front  guard   // of this one: both in one piece of memory
 	budget float64 // findings per day
 	cadence
 	fast
@@ -15,9 +16,9 @@ type ensemble struct {
 	last     int64   // time of the newest sample
 	block    block
 	episode  episode
-	slopes   [2]slope   // of the fast and the slow band
-	rarity   [2]float32 // decades of their newest scores
-	judged   bool       // the slow band has judged the newest sample
+	peaks    [2]peaks // of the fast and the slow band
+	rarity   [2]half  // decades of their newest scores
+	judged   bool     // the slow band has judged the newest sample
 }
 
 // block is what the slow band gets its next value from.
@@ -98,15 +99,17 @@ func (e *ensemble) judgeSample(t int64, x, dt float64) Verdict {
 
 // fastBand is what the fast band says of x, where there is one, and how many findings a day would come of it.
 func (e *ensemble) fastBand(x, dt, weight float64) (score, often float64) {
-	if e.block.size == 1 {
-		return 0, math.Inf(1)
-	}
 	weight *= suspicion(e.rarity[0], fastSuspect)
 	score = e.fast.update(x, e.previous, dt, e.interval, weight)
-	decades := fastCurve.decades(e.slopes[0].fit(&fastSlope, score))
-	e.slopes[0].learn(&fastSlope, score, weight)
-	e.rarity[0] = float32(decades)
-	return score, findings(day/second/e.interval, fastShare, decades)
+	mark := max(math.Log10(day/second/e.interval/fastMark), 1) // decades that so many events a day reach
+	decades := e.peaks[0].fit(&fastPeaks, mark, score) + e.peaks[0].rarer(&fastPeaks)
+	e.peaks[0].learn(&fastPeaks, e.fast.n, math.Exp(-mark*math.Ln10), mark, score, weight)
+	e.rarity[0] = halfOf(decades)
+	share := fastShare
+	if e.block.size == 1 {
+		share = fastBeside
+	}
+	return score, findings(day/second/e.interval, share, decades)
 }
 
 // watchFlat is the same of a run of equal values; there are fewer runs than samples.
@@ -120,14 +123,12 @@ func (e *ensemble) watchFlat(x, weight float64) (score, often float64) {
 const (
 	fastSuspect   = 3
 	slowSuspect   = 2.3
-	slowRunning   = 2
-	runningWeight = 0.05
 	suspectWeight = 0.25
 )
 
 // suspicion is how much is learned after a score that was so rare.
-func suspicion(decades float32, from float32) float64 {
-	if decades >= from {
+func suspicion(decades half, from float64) float64 {
+	if decades.float() >= from {
 		return suspectWeight
 	}
 	return 1
@@ -158,15 +159,16 @@ func (e *ensemble) slowBand(t int64, x, weight float64, o *opinion) (score float
 	dt := max(float64(t-b.begin)/second, e.interval)
 	weight *= suspicion(e.rarity[1], slowSuspect)
 	score, smoothed := e.slow.update(t, b.sum/float64(b.n), dt, length, weight)
-	decades := slowCurve.decades(e.slopes[1].fit(&slowSlope, smoothed))
-	if e.rarity[1] >= slowRunning { // a smoothed score stays up: that is one event
-		weight *= runningWeight
+	spec := &slowPeaks
+	if o.alone {
+		spec = &slowAlone
 	}
-	e.slopes[1].learn(&slowSlope, smoothed, weight)
-	e.rarity[1] = float32(decades)
+	decades := slowCurve.decades(e.peaks[1].fit(spec, slowMark, smoothed)) + e.peaks[1].rarer(spec)
+	e.peaks[1].learn(spec, e.slow.n, slowEvents, slowMark, smoothed, weight)
+	e.rarity[1] = halfOf(decades)
 	share := slowShare
 	if o.alone {
-		share = 1 - flatShare - gapShare
+		share = slowBeside
 	}
 	o.slowly = findings(day/second/length, share, decades)
 	o.fresh = e.slow.above(smoothed, dt, length, o.alone)
@@ -184,13 +186,11 @@ func (e *ensemble) forBlock(x float64) float64 {
 	if e.block.size == 1 || e.fast.n <= fastWarm {
 		return x
 	}
-	return e.fast.location + clip(x-e.fast.location, e.fast.spread)
+	return e.fast.location + clip(x-e.fast.location, e.fast.spread, clipDeviation)
 }
 
 func (e *ensemble) explain(add func(Contribution, float64)) {
-	if e.block.size > 1 {
-		e.fast.explain(e.previous, add)
-	}
+	e.fast.explain(e.previous, add)
 	e.flat.explain(add)
 	e.gap.explain(add)
 	if e.judged {
@@ -213,8 +213,9 @@ func (e *ensemble) fields(c *codec) {
 		e.resize()
 	}
 	c.flag(&e.judged)
-	e.slopes[0].fields(c)
-	e.slopes[1].fields(c)
-	c.f32s(&e.rarity[0], &e.rarity[1])
+	e.peaks[0].fields(c)
+	e.peaks[1].fields(c)
+	c.half(&e.rarity[0])
+	c.half(&e.rarity[1])
 	e.episode.fields(c)
 }

@@ -5,20 +5,19 @@ import "math"
 func (f *fast) explain(x float64, add func(Contribution, float64)) {
 	spread, jump := float64(f.spread), float64(f.jump)
 	for i := range fastFeatures {
-		c := Contribution{Feature: fastNames[i], Observed: x, Expected: f.location, Spread: spread}
+		c, weight := Contribution{Feature: fastNames[i], Observed: x, Expected: f.location, Spread: spread}, f.parts[i].float()
 		switch i {
 		case fastJump:
-			c.Observed, c.Expected, c.Spread = float64(f.newest), jump, 0
+			c.Observed, c.Expected, c.Spread = f.newest.float(), jump, 0
+			weight *= 0.5 + 0.5*math.Abs(f.likeness()) // where neighbors are not alike it says what the value says
 		case fastShort:
 			c.Observed = f.location + float64(f.short)*spread
 		case fastLong:
 			c.Observed = f.location + float64(f.long)*spread
-		case fastNoisy:
+		case fastLoud, fastCalm:
 			c.Observed, c.Expected, c.Spread = float64(f.noise)*jump, jump, 0
-		case fastRough, fastCalm:
-			c.Observed, c.Expected, c.Spread = float64(f.rough)*jump, jump, 0
 		}
-		add(c, f.parts[i].float())
+		add(c, weight)
 	}
 }
 
@@ -45,13 +44,13 @@ func (s *slow) explain(add func(Contribution, float64)) {
 func (s *slow) observed(i int) float64 {
 	switch i {
 	case slowDifference:
-		return float64(s.difference)
+		return s.difference.float()
 	case slowLevel:
 		return s.level
 	case slowActivity:
 		return math.Log(float64(s.activity) + 1e-300)
 	case slowDaily:
-		return float64(s.residual)
+		return s.residual.float()
 	}
 	return s.previous
 }

@@ -79,26 +79,44 @@ func (l *limits) explain(add func(Contribution, float64)) {
 
 func (l *limits) fields(c *codec) { c.f64(&l.value) }
 
-// stuck is broken by a value that has stayed exactly the same for long.
+// stuck is broken by a value that has stayed exactly the same for as long as configured. Where nothing is configured,
+// for ten minutes, stuckValues values and twice the longest run so far: a coarse or sluggish sensor, or one that is
+// read every five minutes, often says the same again.
 type stuck struct {
-	after int64 // ns, configuration
-	value float64
-	since int64
-	now   int64
-	begun bool
+	after   int64 // ns, configuration; 0: by itself
+	value   float64
+	since   int64
+	now     int64
+	same    uint32 // values of the run
+	longest uint32 // run that has ended, as far as it was no fault
+	begun   bool
 }
+
+const stuckValues = 6
 
 func (s *stuck) share(t int64, x float64) float64 {
 	if !s.begun || x != s.value {
-		s.begun, s.value, s.since = true, x, t
+		s.end()
+		s.begun, s.value, s.since, s.same = true, x, t, 0
 	}
 	s.now = t
-	return float64(t-s.since) / float64(s.after)
+	s.same += min(1, math.MaxUint32-s.same)
+	if s.after > 0 {
+		return float64(t-s.since) / float64(s.after)
+	}
+	return min(float64(t-s.since)/DefaultStuck, float64(s.same)/float64(max(stuckValues, 2*uint64(s.longest)+1)))
 }
 
+// end takes in a run that has ended. One fault is not what is usual.
+func (s *stuck) end() { s.longest = max(s.longest, min(s.same, 2*s.longest+stuckValues)) }
+
 func (s *stuck) explain(add func(Contribution, float64)) {
-	if same := s.now - s.since; same >= s.after {
-		add(Contribution{Feature: "stuck", Observed: float64(same) / second, Expected: float64(s.after) / second}, 1)
+	after := s.after
+	if after == 0 {
+		after = DefaultStuck
+	}
+	if same := s.now - s.since; s.same > 1 && same >= after {
+		add(Contribution{Feature: "stuck", Observed: float64(same) / second, Expected: float64(after) / second}, 1)
 	}
 }
 
@@ -106,6 +124,8 @@ func (s *stuck) fields(c *codec) {
 	c.f64(&s.value)
 	c.i64(&s.since)
 	c.i64(&s.now)
+	c.u32(&s.same)
+	c.u32(&s.longest)
 	c.flag(&s.begun)
 }
 

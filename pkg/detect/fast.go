@@ -7,13 +7,12 @@ import "math"
 const (
 	locationTime    = 600 // s, or at least locationSamples
 	locationSamples = 200
-	spreadTime      = 6 * 3600 // s, or at least spreadSamples; also of the usual difference
+	spreadTime      = 6 * 3600 // s, or at least spreadSamples; also of the usual innovation, and of how neighbors are alike
 	spreadSamples   = 600
 
-	shortSamples  = 5 // time constants of the short and the long mean and of the activity, in intervals
+	shortSamples  = 5 // time constants of the means, in intervals
 	longSamples   = 20
 	noisySamples  = 60
-	roughSamples  = 120
 	clipDeviation = 5.0 // mean absolute deviations: what a mean sees of one sample
 
 	fastBegin = 100 // samples that location and spread settle in
@@ -27,100 +26,84 @@ const (
 	fastJump
 	fastShort
 	fastLong
-	fastNoisy
-	fastRough
+	fastLoud
 	fastCalm
 	fastFeatures
 )
 
-var fastNames = [fastFeatures]string{"value", "value", "jump", "mean of 5", "mean of 20", "noise", "noise of 120", "noise of 120"}
+var fastNames = [fastFeatures]string{"value", "value", "jump", "mean of 5", "mean of 20", "noise", "noise"}
 
-// fastWeights are how many independent values one of each feature stands for: what is smoothed repeats itself.
-var fastWeights = [fastFeatures]float64{1, 1, 1, 0.3, 0.1, 0.05, 0.025, 0.025}
+// fastShares are −log₁₀ of the features' shares of the band's budget: 15 % for each single value, 10 % for each mean
+// and for noise that fades, 25 % for noise that grows.
+var fastShares = [fastFeatures]float64{0.824, 0.824, 0.824, 1, 1, 0.602, 1}
 
-// fastLeasts are how far a cut lies beyond the mean at least, in means: what few values say of it may be too little.
-var fastLeasts = [fastFeatures]float32{0, 0, 0, 0.5, 0.5, 0.1, 0.06, 0.06}
-
-// fastWarms are the samples before a feature surprises anybody.
-var fastWarms = [fastFeatures]uint32{fastWarm, fastWarm, fastWarm, fastWarm, fastWarm, 2 * fastWarm, 4 * fastWarm, 4 * fastWarm}
-
-// Tails of single values may be heavy. Those of means of clipped values are not.
+// Means of values repeat themselves: meanWeights are how many independent values one stands for, meanLeasts how far a
+// cut lies beyond what is usual at least, in what is usual.
 var (
-	rawTails  = tailSpec{share: 0.01, memory: 1000, least: -0.05, most: 0.6, prior: 0.1, priorWeight: 20, doubt: 1, meanWeight: 5, floor: 0.01, clip: 20}
-	meanTails = tailSpec{share: 0.01, memory: 1000, floor: 0.01, meanWeight: 30, clip: 5}
+	meanWeights = [2]float64{0.3, 0.1}
+	meanLeasts  = [2]float32{0.5, 0.5}
+	meanTails   = tailSpec{share: 0.01, memory: 1000, floor: 0.01, meanWeight: 30, clip: 5}
 )
-
-// A fastFeature is one number, at least 0, in units of what is usual, with its tail.
-type fastFeature struct {
-	cut   float32
-	usual float32 // its mean
-}
-
-// beyond judges phi against a tail, which then learns it as so many independent values: phi and up to step more. The
-// cut lies least beyond the middle.
-func (f *fastFeature) beyond(t *tail, s *tailSpec, middle, least float32, phi, step, weight float64) (u float64) {
-	far := float64(max(f.cut-middle, least, 1e-9))
-	cut := float64(middle) + far
-	u = t.surprise(s, phi-cut, far)
-	if y := phi + step - cut; y > 0 {
-		t.learn(s, y, far, float32(weight))
-	}
-	return u
-}
-
-// learn moves mean and cut by the nth value.
-func (f *fastFeature) learn(s *tailSpec, n uint32, phi, weight, independent float64) {
-	f.usual += float32(weight * (phi - float64(f.usual)) / min(float64(n)+1, slowMemory))
-	f.cut = float32(s.follow(float64(f.cut), n, phi, float64(f.usual), weight*independent))
-}
 
 // fast is the fast band of one series.
 type fast struct {
 	location float64
+	lag      float32 // mean clipped distance from an average over locationTime, which the location has on top of it
 	spread   float32 // mean absolute deviation, of clipped values
-	jump     float32 // mean absolute difference, clipped
+	jump     float32 // mean absolute innovation, clipped
+	product  float32 // mean product of neighbors' deviations, clipped, in spreads
+	square   float32 // mean square of deviations, clipped, in spreads
 	short    float32 // means of clipped deviations, in spreads
 	long     float32
-	noise    float32 // mean of clipped absolute differences, in jumps
-	rough    float32 // the same over longer
+	noise    float32 // mean of clipped innovations, in usual ones, for the explanation
 	quantum  float32 // smallest difference that is none, 0 while there was none
-	newest   float32 // absolute difference, for the explanation
 	n        uint32
-	features [fastFeatures]fastFeature
-	raw      [fastShort]tail                // of the features before fastShort
-	means    [fastFeatures - fastShort]thin // of the others
-	parts    [fastFeatures]half             // of the newest score
+	edges    [fastShort]edge
+	means    [fastLoud - fastShort]crest
+	loud     page
+	calm     page
+	newest   half               // innovation, for the explanation
+	parts    [fastFeatures]half // decades of the newest value
 }
 
-// A thin is a tail without a shape of its own.
-type thin struct{ mean, count float32 }
+// A crest is the upper end of something smooth: exponential beyond a cut.
+type crest struct {
+	cut, usual  float32
+	mean, count float32 // of a tail without a shape of its own
+}
 
-// update judges x, dt seconds after the value previous; interval is the usual dt.
+// update judges x, dt seconds after the value previous; interval is the usual dt. The score is in decades: −log₁₀ of how
+// often a sample of a normal series has it, all features together.
 func (f *fast) update(x, previous, dt, interval, weight float64) (score float64) {
 	if f.n == 0 {
-		previous, f.location, f.noise, f.rough = x, x, 1, 1
+		previous, f.location, f.noise = x, x, 1
 	}
-	difference := math.Abs(x - previous)
-	f.newest = float32(difference)
-	f.quantize(difference)
+	f.quantize(math.Abs(x - previous))
 	dt = min(dt, 3*interval)
-	z, j := ratio(x-f.location, f.spread), ratio(difference, f.jump)
-	clipped := min(max(z, -clipDeviation), clipDeviation)
-	rough := math.Exp(-dt / (roughSamples * interval)) // the others are powers of it
-	noisy := rough * rough
+	z, before := f.ratio(x-f.location, f.spread), clipped(f.ratio(previous-f.location, f.spread))
+	innovation := math.Abs(x - f.location - f.likeness()*(previous-f.location))
+	e := f.ratio(innovation, f.jump)
+	f.newest = halfOf(innovation)
+	noisy := math.Exp(-dt / (noisySamples * interval)) // the others are powers of it
 	long := noisy * noisy * noisy
 	short := long * long * long * long
-	follow(&f.short, clipped, 1-short)
-	follow(&f.long, clipped, 1-long)
-	follow(&f.noise, min(j, clipDeviation), 1-noisy)
-	follow(&f.rough, min(j, clipDeviation), 1-rough)
-	score = f.judge([fastFeatures]float64{
-		max(z, 0), max(-z, 0), j, math.Abs(float64(f.short)), math.Abs(float64(f.long)),
-		float64(f.noise), float64(f.rough), 1 / (float64(f.rough) + 0.01),
-	}, weight)
-	f.learn(x, difference, dt, interval, weight)
+	follow(&f.short, clipped(z), 1-short)
+	follow(&f.long, clipped(z), 1-long)
+	follow(&f.noise, min(e, pageClip), 1-noisy)
+	if f.n >= fastBegin {
+		score = f.judge(z, e, interval, weight)
+	}
+	f.learn(x, innovation, clipped(z), before, dt, interval, weight)
 	f.n += min(1, math.MaxUint32-f.n)
 	return score
+}
+
+// likeness is how much of a deviation the next one repeats: the correlation of neighbors.
+func (f *fast) likeness() float64 {
+	if f.square <= 0 || f.n < fastBegin {
+		return 0
+	}
+	return min(max(float64(f.product/f.square), -0.9), 0.995)
 }
 
 // follow moves an average by a part of the way to x.
@@ -128,13 +111,16 @@ func follow(average *float32, x, part float64) {
 	*average += float32(part * (x - float64(*average)))
 }
 
-// ratio is v in units of what is usual, 0 while nothing is.
-func ratio(v float64, usual float32) float64 {
-	if usual <= 0 {
+// ratio is v in units of what is usual, 0 while nothing is. What is usual of a series that mostly stands still is a
+// part of its step.
+func (f *fast) ratio(v float64, usual float32) float64 {
+	if usual = max(usual, 0.1*f.quantum); usual <= 0 {
 		return 0
 	}
 	return min(max(v/float64(usual), -1e9), 1e9)
 }
+
+func clipped(z float64) float64 { return min(max(z, -clipDeviation), clipDeviation) }
 
 // quantize looks for the step of a coarse sensor. It slowly forgets a step that does not come again.
 func (f *fast) quantize(difference float64) {
@@ -144,82 +130,100 @@ func (f *fast) quantize(difference float64) {
 	}
 }
 
-// judge is the greatest surprise and a quarter of the others.
-func (f *fast) judge(phi [fastFeatures]float64, weight float64) (score float64) {
-	var most, sum float64
+// judge lets each feature judge and learn the newest value: z deviations from the location, e usual innovations from
+// what the one before let expect. Each has its share of the budget: the rarest decides.
+func (f *fast) judge(z, e, interval, weight float64) (score float64) {
+	n, warm := f.n-fastBegin, f.n >= fastWarm
+	target := min(edgesPerDay*interval/(day/second), edgeMost)
 	step := (dither(f.n) - 0.5) * float64(f.quantum)
-	steps := [fastShort]float64{ratio(step, f.spread), ratio(step, f.spread), ratio(step, f.jump)}
-	for i := range f.features {
-		x, u := &f.features[i], 0.0
-		spec, blur := &meanTails, 0.0
-		if i < fastShort {
-			if spec = &rawTails; phi[i] > 0 {
-				blur = steps[i]
-			}
+	blurs := [fastShort]float64{f.ratio(step, f.spread), f.ratio(step, f.spread), f.ratio(step, f.jump)}
+	var u [fastFeatures]float64
+	for i, phi := range [fastShort]float64{max(z, 0), max(-z, 0), e} {
+		if phi == 0 {
+			blurs[i] = 0
 		}
-		if f.n > fastWarms[i] {
-			u = f.surprise(i, phi[i], blur, weight*fastWeights[i])
-		}
-		if f.n >= fastBegin {
-			x.learn(spec, f.n-fastBegin, phi[i]+blur, weight, fastWeights[i])
-		}
-		f.parts[i] = halfOf(u)
-		most = max(most, u)
-		sum += u
+		u[i] = f.edges[i].update(n, target, phi, blurs[i], weight)
 	}
-	return most + 0.25*(sum-most)
+	for i, phi := range [fastLoud - fastShort]float32{f.short, f.long} {
+		u[fastShort+i] = f.means[i].update(n, math.Abs(float64(phi)), meanLeasts[i], weight, meanWeights[i])
+	}
+	e = min(e, pageClip)
+	if n >= pageBegin {
+		u[fastLoud] = f.loud.update(n-pageBegin, e-pageLoud, weight)
+		u[fastCalm] = f.calm.update(n-pageBegin, pageCalm-e, weight)
+	}
+	for i := range u {
+		if f.parts[i] = 0; warm {
+			f.parts[i] = halfOf(u[i])
+			score = max(score, u[i]-fastShares[i])
+		}
+	}
+	return score
 }
 
-// surprise judges feature i with its tail.
-func (f *fast) surprise(i int, phi, step, weight float64) (u float64) {
-	x := &f.features[i]
-	if i < fastShort {
-		return x.beyond(&f.raw[i], &rawTails, 0, 0, phi, step, weight)
+// update judges the nth value phi, then learns it as so many independent ones. The cut lies least beyond what is usual.
+func (c *crest) update(n uint32, phi float64, least float32, weight, independent float64) (u float64) {
+	t := tail{mean: c.mean, count: c.count}
+	far := float64(max(c.cut-c.usual, least*c.usual, 1e-9))
+	if y := phi - float64(c.usual) - far; y > 0 {
+		u = t.surprise(&meanTails, y, far)
+		if n >= fastWarm-fastBegin {
+			t.learn(&meanTails, y, far, float32(weight*independent))
+		}
 	}
-	m := &f.means[i-fastShort]
-	t := tail{mean: m.mean, count: m.count}
-	u = x.beyond(&t, &meanTails, x.usual, x.usual*fastLeasts[i], phi, step, weight)
-	m.mean, m.count = t.mean, t.count
+	c.mean, c.count = t.mean, t.count
+	c.usual += float32(weight * (phi - float64(c.usual)) / min(float64(n)+1, slowMemory))
+	c.cut = float32(meanTails.follow(float64(c.cut), n, phi, float64(c.usual), weight*independent))
 	return u
 }
 
-// learn moves what is usual. One value cannot move it by more than clipDeviation spreads.
-func (f *fast) learn(x, difference, dt, interval, weight float64) {
-	begin := 1 / (float64(f.n) + 1)
-	w := weight * max(gain(dt, max(locationTime, locationSamples*interval)), begin)
-	v := weight * max(gain(dt, max(spreadTime, spreadSamples*interval)), begin)
-	e := x - f.location
-	if f.n > fastWarm/10 {
-		e, difference = clip(e, f.spread), clip(difference, f.jump)
-	}
-	f.location += w * e
-	follow(&f.spread, math.Abs(e), v)
-	follow(&f.jump, difference, v)
+func (c *crest) fields(k *codec) {
+	k.f32s(&c.cut, &c.usual, &c.mean, &c.count)
+	k.atLeast("mean excess", float64(min(c.mean, c.count)), 0)
 }
 
-// clip keeps v within clipDeviation times of what is usual, once anything is.
-func clip(v float64, usual float32) float64 {
+// learn moves what is usual. One value cannot move it by more than clipDeviation spreads.
+func (f *fast) learn(x, innovation, z, before, dt, interval, weight float64) {
+	n := float64(f.n)
+	w := weight * max(gain(dt, max(locationTime, locationSamples*interval)), 1/(n+1))
+	v := weight * max(gain(dt, max(spreadTime, spreadSamples*interval)), 3/(n+3)) // the first ones are soon forgotten
+	e := x - f.location
+	if f.n > fastWarm/10 {
+		e, innovation = clip(e, f.spread, clipDeviation), clip(innovation, f.jump, pageClip)
+	}
+	was := f.lag
+	follow(&f.lag, e+float64(was), w)
+	f.location += w*(e+float64(was)) + float64(f.lag-was)
+	follow(&f.spread, math.Abs(e), v)
+	follow(&f.jump, innovation, v)
+	follow(&f.product, z*before, v)
+	follow(&f.square, z*z, v)
+}
+
+// clip keeps v within some times of what is usual, once anything is.
+func clip(v float64, usual float32, times float64) float64 {
 	if usual <= 0 {
 		return v
 	}
-	limit := clipDeviation * float64(usual)
+	limit := times * float64(usual)
 	return min(max(v, -limit), limit)
 }
 
 func (f *fast) fields(c *codec) {
 	c.f64(&f.location)
-	c.f32s(&f.spread, &f.jump, &f.short, &f.long, &f.noise, &f.rough, &f.quantum, &f.newest)
+	c.f32s(&f.lag, &f.spread, &f.jump, &f.product, &f.square, &f.short, &f.long, &f.noise, &f.quantum)
+	c.half(&f.newest)
 	c.u32(&f.n)
-	for i := range f.features {
-		c.f32s(&f.features[i].cut, &f.features[i].usual)
-		c.half(&f.parts[i])
-	}
-	for i := range f.raw {
-		f.raw[i].fields(c)
+	for i := range f.edges {
+		f.edges[i].fields(c)
 	}
 	for i := range f.means {
-		c.f32s(&f.means[i].mean, &f.means[i].count)
-		c.atLeast("mean excess", float64(min(f.means[i].mean, f.means[i].count)), 0)
+		f.means[i].fields(c)
 	}
-	c.atLeast("spread", float64(min(f.spread, f.jump, f.noise, f.rough, f.quantum)), 0)
+	f.loud.fields(c)
+	f.calm.fields(c)
+	for i := range f.parts {
+		c.half(&f.parts[i])
+	}
+	c.atLeast("spread", float64(min(f.spread, f.jump, f.square, f.noise, f.quantum)), 0)
 }

@@ -7,7 +7,7 @@ import "math"
 type flat struct {
 	run   uint32  // equal values so far, the newest included
 	runs  uint32  // that have ended
-	cut   float64 // of the tail
+	cut   float32 // of the tail
 	tail  tail
 	usual float32 // mean length of a run
 	part  float32 // surprise of the running one
@@ -37,7 +37,7 @@ func (f *flat) update(same bool, weight float64) float64 {
 
 // surprise counts on a tail of one sample at least, so that where no value ever came twice, three may.
 func (f *flat) surprise(run float64) float64 {
-	y := run - max(f.cut, 2)
+	y := run - max(float64(f.cut), 2)
 	t := f.tail
 	t.mean = max(t.mean, 0.35)
 	t.count = max(t.count, 20)
@@ -46,20 +46,21 @@ func (f *flat) surprise(run float64) float64 {
 
 func (f *flat) learn(run, weight float64) {
 	if f.runs == 0 {
-		f.cut = run
+		f.cut = float32(run)
 	}
 	run += dither(f.runs)
-	if y := run - f.cut; y > 0 && f.runs > flatWarm/4 {
-		f.tail.learn(&flatTails, y, max(f.cut, 1), float32(weight))
+	cut := float64(f.cut)
+	if y := run - cut; y > 0 && f.runs > flatWarm/4 {
+		f.tail.learn(&flatTails, y, max(cut, 1), float32(weight))
 	}
 	n := min(float64(f.runs)+1, slowMemory)
 	f.usual += float32(weight * (run - float64(f.usual)) / n)
-	f.cut = track(f.cut, run, flatTails.share, 0.5*weight*float64(f.usual)*max(flatTails.floor, 3/math.Sqrt(float64(f.runs)+1)))
+	f.cut = float32(track(cut, run, flatTails.share, 0.5*weight*float64(f.usual)*max(flatTails.floor, 3/math.Sqrt(float64(f.runs)+1))))
 	f.runs += min(1, math.MaxUint32-f.runs)
 }
 
 func (f *flat) fields(c *codec) {
-	c.f64(&f.cut)
+	c.f32(&f.cut)
 	c.u32(&f.run)
 	c.u32(&f.runs)
 	f.tail.fields(c)

@@ -4,7 +4,7 @@ import "math"
 
 // gap watches how far apart samples are, in intervals. A series that is always irregular has a wide tail of its own.
 type gap struct {
-	cut    float64 // of the tail
+	cut    float32 // of the tail
 	tail   tail
 	usual  float32 // intervals
 	part   float32 // surprise of the newest
@@ -25,13 +25,14 @@ func (g *gap) update(intervals, weight float64) float64 {
 	}
 	n := min(float64(g.n)+1, slowMemory)
 	if g.n == 0 {
-		g.cut = intervals
+		g.cut = float32(min(intervals, 1e9))
 	}
-	if y := intervals - g.cut; y > 0 && g.n > gapWarm/4 {
-		g.tail.learn(&flatTails, y, max(g.cut, 1), float32(weight))
+	cut := float64(g.cut)
+	if y := intervals - cut; y > 0 && g.n > gapWarm/4 {
+		g.tail.learn(&flatTails, y, max(cut, 1), float32(weight))
 	}
 	g.usual += float32(weight * (min(intervals, 10) - float64(g.usual)) / n)
-	g.cut = track(g.cut, intervals, flatTails.share, 0.5*weight*float64(g.usual)*max(flatTails.floor, 3/math.Sqrt(float64(g.n)+1)))
+	g.cut = float32(track(cut, intervals, flatTails.share, 0.5*weight*float64(g.usual)*max(flatTails.floor, 3/math.Sqrt(float64(g.n)+1))))
 	g.n += min(1, math.MaxUint32-g.n)
 	return float64(g.part)
 }
@@ -40,12 +41,11 @@ func (g *gap) surprise(intervals float64) float64 {
 	t := g.tail
 	t.mean = max(t.mean, 0.35)
 	t.count = max(t.count, 20)
-	return t.surprise(&flatTails, intervals-max(g.cut, gapLeast), 0)
+	return t.surprise(&flatTails, intervals-max(float64(g.cut), gapLeast), 0)
 }
 
 func (g *gap) fields(c *codec) {
 	g.tail.fields(c)
-	c.f64(&g.cut)
-	c.f32s(&g.newest, &g.usual, &g.part)
+	c.f32s(&g.cut, &g.newest, &g.usual, &g.part)
 	c.u32(&g.n)
 }

@@ -41,14 +41,14 @@ type Refused struct {
 // guard is every Detector of this package: a judge, and what stands in front of it.
 type guard struct {
 	judge
+	last    int64 // time of the newest sample that passed
+	count   float64
+	refused Refused
 	door
 	kind    uint8
 	begun   bool
 	counted bool  // count holds a value
-	last    int64 // time of the newest sample that passed
 	behind  uint8 // samples in a row that were refused for disorder
-	count   float64
-	refused Refused
 }
 
 var nothing = Verdict{Tail: 1}

@@ -76,7 +76,7 @@ func Kinds() []Kind {
 		},
 		{
 			Name: "stuck", id: 22, Fact: true,
-			About:   "a value that has stayed exactly the same for ten minutes, or as long as configured",
+			About:   "a value that has stayed exactly the same for ten minutes and twice its longest run, or as long as configured",
 			GoodFor: "sensors that always show some noise",
 			make:    func(c Config) judge { return &facts{rules: []fact{&stuck{after: c.Stuck}}} },
 		},
@@ -151,7 +151,13 @@ func New(name string, c Config) (Detector, error) {
 	}
 	through := kind.door
 	through.counter = c.Counter
-	return &guard{judge: kind.make(c.full()), door: through, kind: kind.id}, nil
+	j := kind.make(c.full())
+	g := &guard{}
+	if e, ok := j.(*ensemble); ok {
+		g = &e.front
+	}
+	*g = guard{judge: j, door: through, kind: kind.id}
+	return g, nil
 }
 
 func kindNamed(name string) (Kind, error) {

@@ -17,6 +17,7 @@ const (
 	slowMemory  = 1000 // blocks that location and spread remember
 	slowWarm    = 50   // blocks before anything is a surprise
 	againWeight = 0.2  // of an excess that follows one
+	slowMost    = 5    // decades of one feature: a value alone is for the fast band, whose tails know more of it
 	slowLoners  = 8    // effective blocks before, or else five times slowWarm
 )
 
@@ -40,24 +41,23 @@ var slowTails = tailSpec{share: 0.02, memory: 50, least: -0.3, most: 0.3, priorW
 // A slowFeature is one of the numbers that the slow band watches.
 type slowFeature struct {
 	upper, lower tail
-	over, under  float64 // cuts of the tails; under is of the negated feature
 	location     float64
+	over, under  float32 // distances of the tails' cuts from the location, up and down
 	spread       float32 // mean absolute deviation from the location
 	part         half    // of the newest score
-	n            uint32  // values before the current one
+	n            uint16  // values before the current one, up to what matters
 }
 
 // A record is the range of a feature so far.
 type record struct {
-	high, low float64
-	begun     bool
+	high, low float64 // the same until there are two values
 }
 
 // surprise judges phi, then learns it with a weight of 0 to 1. A feature begins with its first valid value. Excesses in
 // a row are one event: again says that the value before was one.
 func (f *slowFeature) surprise(phi float64, warm, again bool, weight float64) (u float64) {
 	if f.n == 0 {
-		f.n, f.over, f.under, f.location = 1, phi, -phi, phi
+		f.n, f.location = 1, phi
 		return 0
 	}
 	if warm && f.n > slowWarm {
@@ -65,21 +65,28 @@ func (f *slowFeature) surprise(phi float64, warm, again bool, weight float64) (u
 		if again {
 			weight *= againWeight
 		}
-		u = max(f.beyond(&f.upper, f.over, phi, f.location, weight), f.beyond(&f.lower, f.under, -phi, -f.location, weight))
+		off := phi - f.location
+		u = max(f.beyond(&f.upper, float64(f.over), off, weight), f.beyond(&f.lower, float64(f.under), -off, weight))
 	}
 	w := weight / min(float64(f.n)+1, slowMemory)
-	f.location += w * (phi - f.location)
+	moved := w * (phi - f.location)
+	f.location += moved
 	f.spread += float32(w * (math.Abs(phi-f.location) - float64(f.spread)))
 	step := 0.5 * weight * float64(f.spread) * max(slowTails.floor, 3/math.Sqrt(float64(f.n)+1))
-	f.over = track(f.over, phi, slowTails.share, step)
-	f.under = track(f.under, -phi, slowTails.share, step)
-	f.n++
+	f.over = float32(track(float64(f.over)-moved, phi-f.location, slowTails.share, step))
+	f.under = float32(track(float64(f.under)+moved, f.location-phi, slowTails.share, step))
+	f.n += min(1, math.MaxUint16-f.n)
 	return u
 }
 
-// beyond judges and learns phi against one tail.
-func (f *slowFeature) beyond(t *tail, cut, phi, location, weight float64) float64 {
-	y, middle := phi-cut, max(cut-location, 0.5*float64(f.spread)+1e-300)
+// exceeds reports whether phi is beyond a cut.
+func (f *slowFeature) exceeds(phi float64) bool {
+	return phi-f.location > float64(f.over) || f.location-phi > float64(f.under)
+}
+
+// beyond judges and learns a distance off the location against one tail.
+func (f *slowFeature) beyond(t *tail, cut, off, weight float64) float64 {
+	y, middle := off-cut, max(cut, 0.5*float64(f.spread)+1e-300)
 	u := t.surprise(&slowTails, y, middle)
 	if y > 0 {
 		t.learn(&slowTails, y, middle, float32(weight))
@@ -89,10 +96,6 @@ func (f *slowFeature) beyond(t *tail, cut, phi, location, weight float64) float6
 
 // surprise of a new extreme: one among count exchangeable values has probability 2/count.
 func (r *record) surprise(count, phi float64) float64 {
-	if !r.begun {
-		*r = record{high: phi, low: phi, begun: true}
-		return 0
-	}
 	width, beyond := r.high-r.low, 0.0
 	switch {
 	case phi > r.high:
@@ -108,16 +111,15 @@ func (r *record) surprise(count, phi float64) float64 {
 
 func (r *record) fields(c *codec) {
 	c.f64s(&r.high, &r.low)
-	c.flag(&r.begun)
 }
 
 func (f *slowFeature) fields(c *codec) {
 	f.upper.fields(c)
 	f.lower.fields(c)
-	c.f64s(&f.over, &f.under, &f.location)
-	c.f32(&f.spread)
+	c.f64(&f.location)
+	c.f32s(&f.over, &f.under, &f.spread)
 	c.half(&f.part)
-	c.u32(&f.n)
+	c.u16(&f.n)
 	c.atLeast("spread", float64(f.spread), 0)
 }
 
@@ -130,11 +132,12 @@ type slow struct {
 	peak                 float32 // of the smoothed score, decaying
 	effective            float32 // blocks that count as independent
 	n                    uint32  // blocks before the current one
-	difference, residual float32 // newest, for the explanation
+	difference, residual half    // newest, for the explanation
 	product              float32 // EWMA of neighbors' deviations, clipped: with square the correlation of neighbors
 	square               float32
 	features             [slowFeatures]slowFeature
 	running              uint8 // bit i: the newest value of feature i was an excess
+	begun                uint8 // bit i: record i has a value
 	records              [slowFeatures - 1]record
 	profile              profile
 }
@@ -164,7 +167,7 @@ func (s *slow) update(t int64, x, dt, interval, weight float64) (score, smoothed
 // judge is the weighted sum of the features' surprises and half of their records'.
 func (s *slow) judge(t int64, x, difference, dt, weight float64) (score float64) {
 	residual, known := s.profile.residual(t, x, gain(dt, float64(s.profile.cycle)/second), 4*float64(s.features[slowDaily].spread))
-	s.difference, s.residual = float32(difference), float32(residual)
+	s.difference, s.residual = halfOf(difference), halfOf(residual)
 	spread := float64(s.features[slowValue].spread)
 	phi := [slowFeatures]float64{x, difference, s.level, math.Log(float64(s.activity) + 1e-4*spread), residual}
 	valid := [slowFeatures]bool{true, s.n > 0, float64(s.n) >= levelBlocks, float64(s.n) >= activityBlocks && float64(s.activity)+spread > 0, known}
@@ -172,13 +175,17 @@ func (s *slow) judge(t int64, x, difference, dt, weight float64) (score float64)
 	warm := s.n > slowWarm && (s.effective >= slowLoners || s.n > 5*slowWarm)
 	for i := range s.features {
 		f := &s.features[i]
-		running := phi[i] > f.over || -phi[i] > f.under
+		running := f.exceeds(phi[i])
 		f.part = 0
 		if !valid[i] {
 			continue
 		}
-		u := weights[i] * f.surprise(phi[i], warm, s.running>>i&1 == 1, weight)
+		u := weights[i] * min(f.surprise(phi[i], warm, s.running>>i&1 == 1, weight), slowMost)
 		if r := recordOf[i]; r >= 0 {
+			if s.begun>>r&1 == 0 {
+				s.begun |= 1 << r
+				s.records[r] = record{high: phi[i], low: phi[i]}
+			}
 			u += 0.5 * s.records[r].surprise(float64(s.effective)+1, phi[i])
 		}
 		if !warm {
@@ -238,9 +245,12 @@ func (s *slow) correlate(x float64) {
 
 func (s *slow) fields(c *codec) {
 	c.f64s(&s.previous, &s.level)
-	c.f32s(&s.activity, &s.smooth, &s.peak, &s.effective, &s.difference, &s.residual)
+	c.f32s(&s.activity, &s.smooth, &s.peak, &s.effective)
+	c.half(&s.difference)
+	c.half(&s.residual)
 	c.u32(&s.n)
 	c.u8(&s.running)
+	c.u8(&s.begun)
 	c.f32s(&s.product, &s.square)
 	for i := range s.features {
 		s.features[i].fields(c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -145,27 +146,51 @@ func FuzzRestoreState(f *testing.F) {
 	})
 }
 
-// TestGoldenState: states of former versions can be read. To add one, write the hex of AppendState to testdata.
+// TestFormerState: a state of version 1 is refused by name and changes nothing, so that who has one learns anew.
+func TestFormerState(t *testing.T) {
+	d := made(t, Default)
+	for i := range 400 {
+		d.Update(Sample{Time: int64(i+1) * second, Value: goldenValue(i), Completeness: 1})
+	}
+	before := d.AppendState(nil)
+	former := readHex(t, "ensemble.v1.hex")
+	rest, err := d.RestoreState(former)
+	if !errors.Is(err, ErrState) || !strings.Contains(err.Error(), "version 1") || !bytes.Equal(rest, former) {
+		t.Errorf("%v with %d of %d bytes left, want an error that names version 1, and all of them", err, len(rest), len(former))
+	}
+	if !bytes.Equal(d.AppendState(nil), before) {
+		t.Error("a state of another version has changed the detector")
+	}
+}
+
+func readHex(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "state", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestGoldenState: states of this version can be read. WRITE_GOLDEN=1 writes them anew, for another version.
 func TestGoldenState(t *testing.T) {
 	for _, k := range Kinds() {
 		d := made(t, k.Name)
 		for i := range 500 {
 			d.Update(Sample{Time: int64(i+1) * second, Value: goldenValue(i), Completeness: 1})
 		}
-		path := filepath.Join("testdata", "state", k.Name+".v1.hex")
+		name := fmt.Sprintf("%s.v%d.hex", k.Name, stateVersion)
 		if os.Getenv("WRITE_GOLDEN") != "" {
+			path := filepath.Join("testdata", "state", name)
 			if err := os.WriteFile(path, []byte(hex.EncodeToString(d.AppendState(nil))+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden, err := hex.DecodeString(strings.TrimSpace(string(text)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		golden := readHex(t, name)
 		old := made(t, k.Name)
 		if _, err := old.RestoreState(golden); err != nil {
 			t.Errorf("%s: %v", k.Name, err)

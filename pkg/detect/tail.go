@@ -20,7 +20,7 @@ type tailSpec struct {
 	prior       float64 // shape that priorWeight excesses speak for at the start
 	priorWeight float64
 	floor       float64 // of the step of the cut, in spreads
-	doubt       float64 // standard errors of the shape that count for a lighter tail
+	doubt       float64 // standard errors of the shape that count for a heavier tail
 	meanWeight  float64 // excesses that the mean is taken to stand for before there are any
 	clip        float64 // excess that one value can teach at most, in mean ones
 }
@@ -33,20 +33,24 @@ func (t *tail) surprise(s *tailSpec, y, beyond float64) float64 {
 	if y <= 0 {
 		return 0
 	}
-	u := -math.Log10(s.share)
-	shape, mean := t.shape(s), t.typical(s, beyond)
+	return min(t.further(s, y, beyond)-math.Log10(s.share), greatestSurprise)
+}
+
+// further is −log₁₀ of the probability that a value that is beyond the cut goes y beyond it, y > 0.
+func (t *tail) further(s *tailSpec, y, beyond float64) float64 {
 	if t.count < 3 && s.meanWeight == 0 {
-		return u
+		return 0
 	}
-	scale := mean * (1 - min(shape, 0.9))
+	shape := t.shape(s)
+	scale := t.typical(s, beyond) * (1 - min(shape, 0.9))
 	if math.Abs(shape) < 1e-3 {
-		return min(u+y/(scale*math.Ln10), greatestSurprise)
+		return y / (scale * math.Ln10)
 	}
 	z := 1 + shape*y/scale
 	if shape < 0 {
-		return u + min(math.Log10(max(z, 1e-12))/shape, 12) // beyond the end of a tail that has one, or near it
+		return min(math.Log10(max(z, 1e-12))/shape, 12) // beyond the end of a tail that has one, or near it
 	}
-	return min(u+math.Log10(z)/shape, greatestSurprise)
+	return math.Log10(z) / shape
 }
 
 // typical is the mean excess. A normal distribution has some sixth of beyond at these quantiles.
@@ -63,9 +67,11 @@ func (t *tail) shape(s *tailSpec) (shape float64) {
 	}
 	n := float64(t.count)
 	if s.most > s.least {
-		shape = (n*shape+s.priorWeight*s.prior)/(n+s.priorWeight) - s.doubt/math.Sqrt(n+s.priorWeight)
+		shape = (n*shape + s.priorWeight*s.prior) / (n + s.priorWeight)
 	}
-	return min(max(shape, s.least), s.most) + 1/(n+1+s.meanWeight) // the mean itself is not known yet
+	shape = min(max(shape, s.least), s.most)
+	doubt := s.doubt * (1 + 3*max(shape, 0)) / math.Sqrt(n+s.priorWeight+1) // a heavy tail suffers more from an error
+	return shape + doubt + 1/(n+1+s.meanWeight)                             // the mean itself is not known yet
 }
 
 // learn takes in the excess y of a value that counts as weight, 0 to 1, independent ones; beyond is how far the cut lies

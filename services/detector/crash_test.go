@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -134,5 +135,31 @@ func TestState(t *testing.T) {
 	b[0]++
 	if err := f.Restore(b); err == nil {
 		t.Error("a newer state was restored")
+	}
+}
+
+// TestFormerDetector: the state of a series whose detector is of another version is kept without it: it learns anew,
+// and nothing else is lost.
+func TestFormerDetector(t *testing.T) {
+	r := newRigOf(t, func([]byte) (*Settings, error) { return DefaultSettings(), nil })
+	r.normal(60, "pump-1")
+	saved := r.fold.Append(nil)
+	s := r.fold.devices[0].series[0]
+	state := s.mean.detector.AppendState(nil)
+	at := bytes.Index(saved, state)
+	if at < 0 {
+		t.Fatal("the state of a detector is not in the state of the fold")
+	}
+	saved[at] = 1 // its version
+	if err := r.fold.Restore(saved); err != nil {
+		t.Fatal(err)
+	}
+	again := r.fold.devices[0].series[0]
+	if again.mean != (stream{}) || again.spread.detector == nil || again.last != s.last || again.seen != s.seen {
+		t.Errorf("series %+v became %+v, want it without its first detector", s, again)
+	}
+	r.normal(60, "pump-1")
+	if d := r.fold.devices[0].series[0].mean.detector; d == nil || len(d.AppendState(nil)) != len(state) {
+		t.Errorf("detector %v after another minute, want one that learns anew", d)
 	}
 }

@@ -15,8 +15,10 @@ type motion struct {
 }
 
 // What makes it abnormal that a value stands still: it has moved nearly every second
-// before.
+// before, and has come so often since. One that comes every minute says the same twice
+// by chance.
 const (
+	stoodEnough  = 10
 	motionEnough = 60
 	movesAlways  = 0.9
 	motionMemory = 300 // seconds
@@ -46,7 +48,7 @@ func (m *motion) stuckFor(now int64, r *Rules, own *MetricRules) bool {
 	if own.StuckAfter > 0 {
 		return now-m.still >= own.StuckAfter
 	}
-	return r.StuckAfter > 0 && m.seconds >= motionEnough && m.moving >= movesAlways && now-m.still >= r.StuckAfter
+	return r.StuckAfter > 0 && m.seconds >= motionEnough && m.moving >= movesAlways && m.stood >= stoodEnough && now-m.still >= r.StuckAfter
 }
 
 // facts looks at what policy names.

@@ -128,6 +128,32 @@ func TestStuckValue(t *testing.T) {
 	wantFinding(t, r.told, "a stuck value", func(f *schemas.Finding) bool { return f.Kind == schemas.Stuck && f.Metric == "temp" })
 }
 
+// TestSlowValueIsNotStuck: one value a minute that is the same a few times is so by chance. Ten times is stuck.
+func TestSlowValueIsNotStuck(t *testing.T) {
+	r := newRig(t)
+	say := func(value float64) {
+		for range 59 {
+			r.second()
+		}
+		r.second(schemas.Early{Tenant: "acme", Device: "pump-1", Metric: "temp", Count: 1, Mean: value, Min: value, Max: value, Last: value})
+	}
+	stuck := func(f *schemas.Finding) bool { return f.Kind == schemas.Stuck }
+	for i := range 200 {
+		say(50 + float64(i))
+	}
+	for range 5 {
+		say(50)
+	}
+	say(51)
+	if i := slices.IndexFunc(r.told, func(f schemas.Finding) bool { return stuck(&f) }); i >= 0 {
+		t.Fatalf("four minutes without a change led to%s", show(r.told[i:i+1]))
+	}
+	for range 12 {
+		say(52)
+	}
+	wantFinding(t, r.told, "a stuck value", stuck)
+}
+
 // TestConstantIsNotStuck: what has never moved is not stuck.
 func TestConstantIsNotStuck(t *testing.T) {
 	r := newRig(t)

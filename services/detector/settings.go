@@ -20,7 +20,7 @@ type Settings struct {
 type Rules struct {
 	Off      bool
 	Detector string  // a kind of pkg/detect
-	Budget   float64 // false findings per series and day
+	Budget   float64 // false findings per series and day, of all its streams
 	// New makes a detector instead of pkg/detect, if it is set.
 	New func(detect.Config) detect.Detector
 
@@ -83,10 +83,14 @@ func DefaultSettings() *Settings {
 	}
 }
 
+// streams are the detectors of a series: of its means of a second, of their spread, and of its windows. Each has its part
+// of the budget.
+const streams = 3
+
 // newDetector makes the detector of one stream of a series. The rules have been
 // checked, so that it can only fail for want of care.
 func (r *Rules) newDetector(interval int64, counter bool) detect.Detector {
-	c := detect.Config{Interval: interval, Budget: r.Budget, Counter: counter}
+	c := detect.Config{Interval: interval, Budget: r.Budget / streams, Counter: counter}
 	if r.New != nil {
 		return r.New(c)
 	}

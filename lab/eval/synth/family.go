@@ -20,8 +20,8 @@ type Family struct {
 	Wanted    bool    // whether the alert budget must hold on it; others are shown beside it
 	NewSource func(chance *rand.Rand, step time.Duration) Source
 
-	// Tail is the probability that the noise of one sample exceeds x; nil where samples depend on each other.
-	Tail func(x float64) float64
+	// fresh is what is new in each sample, for the oracle: noise, or the innovation of noise that remembers.
+	fresh fresh
 }
 
 // level is that of all families, give or take cycles and drifts.
@@ -49,16 +49,16 @@ func Families() []Family {
 	perSample := func(time.Duration) float64 { return memory }
 	perMinute := func(step time.Duration) float64 { return math.Exp(-float64(step) / float64(lag)) }
 	return []Family{
-		{"Gaussian", 1, true, white((*rand.Rand).NormFloat64), gaussianTail},
-		{"Laplace", math.Sqrt2, true, white(laplace), laplaceTail},
-		{"Student t3", math.Sqrt(3), true, white(student3), student3Tail},
-		{"AR(1) 0.95", 1 / math.Sqrt(1-memory*memory), true, autoregressive(perSample, false), nil},
-		{"quantized", grain * math.Sqrt(13./12), true, quantized, nil},
-		{"diurnal", 1, true, diurnal, nil},
-		{"drifting", 1, true, drifting, nil},
-		{"AR(1) 60 s", 1, false, autoregressive(perMinute, true), nil},
-		{"wandering", 1, false, wandering, nil},
-		{"two states", 1, false, twoStates, nil},
+		{"Gaussian", 1, true, white((*rand.Rand).NormFloat64), gaussian},
+		{"Laplace", math.Sqrt2, true, white(laplace), fresh{laplace, laplaceDensity}},
+		{"Student t3", math.Sqrt(3), true, white(student3), fresh{student3, student3Density}},
+		{"AR(1) 0.95", 1 / math.Sqrt(1-memory*memory), true, autoregressive(perSample, false), gaussian},
+		{"quantized", grain * math.Sqrt(13./12), true, quantized, fresh{(*rand.Rand).NormFloat64, roundedDensity}},
+		{"diurnal", 1, true, diurnal, gaussian},
+		{"drifting", 1, true, drifting, gaussian},
+		{"AR(1) 60 s", 1, false, autoregressive(perMinute, true), fresh{}},
+		{"wandering", 1, false, wandering, fresh{}},
+		{"two states", 1, false, twoStates, fresh{}},
 	}
 }
 

@@ -14,7 +14,9 @@ type Fault struct {
 	Seasonal bool          // laid over a daily cycle of whatever noise there is
 	Silent   bool          // no values come while it lasts: it can be seen when they come again
 
+	Rare   bool    // only where samples come a minute apart or more
 	gain   float64 // of the noise while it lasts; 0 counts as 1
+	size   float64 // of a spike, in sigma
 	change func(scene) (value float64, there bool)
 }
 
@@ -33,8 +35,9 @@ func Faults() []Fault {
 		return func(s scene) (float64, bool) { return s.healthy.Value + s.side*s.sigma*by(s), true }
 	}
 	return []Fault{
-		{Name: "spike 8σ", Wanted: 0.95, change: shift(func(scene) float64 { return 8 })},
-		{Name: "flat line", Lasts: 10 * time.Minute, Wanted: 0.95, change: func(s scene) (float64, bool) { return s.before.Value, true }},
+		{Name: "spike 8σ", Wanted: 0.95, size: 8, change: shift(func(scene) float64 { return 8 })},
+		{Name: "flat line", Lasts: 10 * time.Minute, Wanted: 0.95, change: held},
+		{Name: "flat for 1 h", Lasts: time.Hour, Rare: true, change: held},
 		{Name: "missing", Lasts: 10 * time.Minute, Wanted: 0.95, Silent: true, change: func(scene) (float64, bool) { return 0, false }},
 		{Name: "step 3σ", Lasts: time.Hour, Wanted: 0.9, change: shift(func(scene) float64 { return 3 })},
 		{Name: "variance ×3", Lasts: time.Hour, Wanted: 0.9, gain: math.Sqrt(3), change: shift(func(scene) float64 { return 0 })},
@@ -44,6 +47,9 @@ func Faults() []Fault {
 		}},
 	}
 }
+
+// held is the last healthy value, again and again.
+func held(s scene) (float64, bool) { return s.before.Value, true }
 
 // Seasonal lays the daily cycle over a family, in its own sigma. A family that has one keeps it.
 func (f Family) Seasonal() Family {

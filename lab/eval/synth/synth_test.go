@@ -3,6 +3,7 @@ package synth
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -49,41 +50,48 @@ func TestSameChanceSameSeries(t *testing.T) {
 	}
 }
 
-// TestTails: the share of samples beyond 1.5 sigma is what Tail says, and the closed form meets its leading term.
-func TestTails(t *testing.T) {
+// TestDensities: the mean likelihood ratio of grown noise to healthy noise is 1 on healthy noise, and their logarithm
+// is larger on average where the noise has grown.
+func TestDensities(t *testing.T) {
 	for _, f := range Families() {
-		if f.Tail == nil {
+		if f.fresh.draw == nil {
 			continue
 		}
-		source, beyond := f.NewSource(luck(3), time.Second), 0
 		const n = 200_000
-		for i := range n {
-			if source(time.Duration(i)*time.Second, 1).Value-level > 1.5*f.Sigma {
-				beyond++
+		const gain = 1.2
+		chance := luck(3)
+		var mean, healthy, grown float64
+		for range n {
+			x, y := f.fresh.draw(chance), gain*f.fresh.draw(chance)
+			if f.Name == "quantized" {
+				x, y = math.Round(x), math.Round(y)
 			}
+			r := f.fresh.density(x, gain) - f.fresh.density(x, 1)
+			mean += math.Exp(r) / n
+			healthy += r / n
+			grown += (f.fresh.density(y, gain) - f.fresh.density(y, 1)) / n
 		}
-		if got, want := float64(beyond)/n, f.Tail(1.5*f.Sigma); math.Abs(got-want) > 0.002 {
-			t.Errorf("%s: %.4f beyond 1.5 sigma, wanted %.4f", f.Name, got, want)
+		if math.Abs(mean-1) > 0.01 || healthy >= 0 || grown <= 0 {
+			t.Errorf("%s: mean ratio %v, mean logarithm %v healthy and %v grown", f.Name, mean, healthy, grown)
 		}
-		if math.Abs(f.Tail(0)-0.5) > 1e-12 || math.Abs(f.Tail(-2)+f.Tail(2)-1) > 1e-12 {
-			t.Errorf("%s: the tail is not symmetric: %v, %v and %v", f.Name, f.Tail(0), f.Tail(-2), f.Tail(2))
-		}
-	}
-	if near, far := student3Tail(9999), student3Tail(10001); math.Abs(near/far-math.Pow(10001./9999, 3)) > 1e-3 {
-		t.Errorf("the tail of t3 jumps from %v to %v", near, far)
 	}
 }
 
-// TestSpikesPossible: at one false sample in a million, Gaussian spikes of 8 sigma are all found, Laplace ones hardly.
-func TestSpikesPossible(t *testing.T) {
+// TestPossible: what the oracle finds at one false sample in a million.
+func TestPossible(t *testing.T) {
+	want := map[string][4]float64{ // least and most of spikes, of 360 samples of three times the variance
+		"Gaussian": {0.99, 1, 0.99, 1}, "Laplace": {0.03, 0.06, 0.99, 1}, "Student t3": {0, 0.02, 0.9, 1}, "quantized": {1, 1, 0.99, 1},
+	}
 	for _, f := range Families() {
-		if f.Tail == nil {
+		w, ok := want[f.Name]
+		if !ok {
 			continue
 		}
-		got := f.SpikesPossible(8, 1e-6)
-		want := map[string][2]float64{"Gaussian": {0.99, 1}, "Laplace": {0.03, 0.05}, "Student t3": {0, 0.001}}[f.Name]
-		if got < want[0] || got > want[1] {
-			t.Errorf("%s: %v, wanted %v", f.Name, got, want)
+		for i, name := range []string{"spike 8σ", "variance ×3"} {
+			j := slices.IndexFunc(Faults(), func(f Fault) bool { return f.Name == name })
+			if got := f.Possible(Faults()[j], 360, 1e-6, luck(8)); got < w[2*i] || got > w[2*i+1] {
+				t.Errorf("%s on %s: %v possible, wanted %v to %v", name, f.Name, got, w[2*i], w[2*i+1])
+			}
 		}
 	}
 }
@@ -98,12 +106,13 @@ func TestFaults(t *testing.T) {
 	const sigma, onset = 2, 6 * time.Hour // the daily cycle is at its top
 	healthy := func(at time.Duration) float64 { return still(at, 1).Value }
 	want := map[string]func(at time.Duration) float64{ // how far from healthy, either side
-		"spike 8σ":    func(time.Duration) float64 { return 16 },
-		"flat line":   func(at time.Duration) float64 { return math.Abs(healthy(onset-time.Second) - healthy(at)) },
-		"missing":     func(time.Duration) float64 { return math.NaN() },
-		"step 3σ":     func(time.Duration) float64 { return 6 },
-		"variance ×3": func(time.Duration) float64 { return math.Sqrt(3) - 1 },
-		"drift 1σ/h":  func(at time.Duration) float64 { return 2 * (at - onset).Hours() },
+		"spike 8σ":     func(time.Duration) float64 { return 16 },
+		"flat line":    func(at time.Duration) float64 { return math.Abs(healthy(onset-time.Second) - healthy(at)) },
+		"flat for 1 h": func(at time.Duration) float64 { return math.Abs(healthy(onset-time.Second) - healthy(at)) },
+		"missing":      func(time.Duration) float64 { return math.NaN() },
+		"step 3σ":      func(time.Duration) float64 { return 6 },
+		"variance ×3":  func(time.Duration) float64 { return math.Sqrt(3) - 1 },
+		"drift 1σ/h":   func(at time.Duration) float64 { return 2 * (at - onset).Hours() },
 		"seasonal break": func(at time.Duration) float64 {
 			return math.Abs(healthy(onset-time.Second) - healthy(at))
 		},

@@ -68,7 +68,7 @@ func (d *detection) addFlags(cmd *cobra.Command) {
 	flags.Float64Var(&d.config.Low, "low", 0, "lower limit, for detectors limits and facts")
 	flags.Float64Var(&d.config.High, "high", 0, "upper limit; both 0: none")
 	flags.Float64Var(&d.config.MaxRate, "max-rate", 0, "fastest change per second, for detectors rate and facts")
-	flags.DurationVar(&d.stuck, "stuck", time.Duration(detect.DefaultStuck), "how long a value may stay the same, for detectors stuck and facts")
+	flags.DurationVar(&d.stuck, "stuck", 0, "how long a value may stay the same, for detectors stuck and facts (default: ten minutes, and twice what the series has shown)")
 	flags.DurationVar(&d.missing, "missing", 0, "longest silence, for detectors missing and facts (default: four intervals)")
 }
 

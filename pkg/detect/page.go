@@ -1,0 +1,50 @@
+package detect
+
+import "math"
+
+// A page is Page's sum (1954) of steps that are negative on average: it grows while they are not. Beyond a level h it
+// goes with a probability of about exp(−tilt·h), where tilt is the number for which exp(tilt·step) is 1 on average
+// (Lundberg's exponent, Wald's identity). The tilt is learned from the series itself (Robbins and Monro): so the sum is
+// calibrated without its own tail, of which a day shows little.
+type page struct {
+	sum  float32
+	tilt float32 // 1/step
+}
+
+const (
+	pageClip = 4.0  // usual innovations: what one value can say
+	pageLoud = 1.25 // usual innovations: noise that grows to more than that on average adds up
+	pageCalm = 0.75 // the same of noise that fades
+
+	pageBegin  = 900   // samples after the beginning of the fast band: what is usual must be known well
+	pageTilt   = 0.4   // at first
+	pageSettle = 200   // steps
+	pageMemory = 20000 // steps
+	pageDoubt  = 5     // standard deviations of a tilt after one step, in tilts
+	pageRare   = 0.7   // decades by which a sum that goes beyond a level is rarer than exp(−tilt·level): it stays there
+	pageMost   = 12    // decades: where the sum stops, so that it comes down again
+)
+
+// update adds the nth step, and is −log₁₀ of how often a sum comes so far.
+func (p *page) update(n uint32, step, weight float64) (u float64) {
+	tilt := float64(p.tilt)
+	if tilt == 0 {
+		tilt = pageTilt
+	}
+	seen := min(float64(n), pageMemory)
+	safe := tilt / (1 + pageDoubt/math.Sqrt(seen+1))
+	sum := min(max(float64(p.sum)+step, 0), pageMost*math.Ln10/safe)
+	p.sum = float32(sum)
+	tilt -= 2 * weight / (seen + pageSettle) * math.Expm1(tilt*step)
+	p.tilt = float32(min(max(tilt, 0.02), 4))
+	if sum == 0 {
+		return 0
+	}
+	return pageRare + safe*sum/math.Ln10
+}
+
+func (p *page) fields(c *codec) {
+	c.f32s(&p.sum, &p.tilt)
+	c.atLeast("sum", float64(p.sum), 0)
+	c.atLeast("tilt", float64(p.tilt), 0)
+}
