@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -108,13 +107,15 @@ func (k *Bucket) Keys(ctx context.Context) ([]Entry, error) {
 
 // Watch hands the revisions that are kept of every key to handle, in the order
 // in which they were written, then, after ready, each change, until ctx ends. It
-// goes on by itself, behind what it has handed over, when the server was away.
+// goes on by itself, behind what it has handed over, when the server was away, was
+// slow or has ended the watch. An error means that there is no such bucket, or no
+// connection any more.
 func (k *Bucket) Watch(ctx context.Context, ready func(), handle func(Entry)) error {
 	back := k.nc.StatusChanged(nats.CONNECTED)
 	defer k.nc.RemoveStatusListener(back)
 	var last uint64 // revision handed over
 	once := sync.OnceFunc(ready)
-	for first := true; ; first = false {
+	for {
 		opts := []jetstream.WatchOpt{jetstream.IncludeHistory()}
 		if last > 0 {
 			opts = append(opts, jetstream.ResumeFromRevision(last+1))
@@ -123,28 +124,15 @@ func (k *Bucket) Watch(ctx context.Context, ready func(), handle func(Entry)) er
 		if err == nil {
 			err = follow(ctx, w, back, once, func(e Entry) { handle(e); last = e.Revision })
 			_ = w.Stop()
-		} else if !first {
-			err = again(ctx) // the server is away once more, or not quite back
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case lasting(err):
+			return fmt.Errorf("watch bucket %s: %w", k.name, class(err))
+		case err != nil && again(ctx) != nil:
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("watch bucket %s: %w", k.name, class(err))
-		}
-	}
-}
-
-// watchAgain is the time between two tries to go on watching.
-const watchAgain = 250 * time.Millisecond
-
-// again waits for the next try.
-func again(ctx context.Context) error {
-	select {
-	case <-time.After(watchAgain):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

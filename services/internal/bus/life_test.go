@@ -45,6 +45,24 @@ func TestUsersOutliveTheServer(t *testing.T) {
 	}
 }
 
+// TestUsersOutliveQuickRestarts: the server goes away again while its users are just
+// coming back.
+func TestUsersOutliveQuickRestarts(t *testing.T) {
+	t.Parallel()
+	e := agent(t, "a1", upstream(region(t, Config{})))
+	u := newUsers(t, e)
+	for round := range 12 {
+		for range round % 4 {
+			e.Halt()
+			if err := e.Resume(); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Duration(round) * 20 * time.Millisecond) // a restart at every moment of a return
+		}
+		u.work(t)
+	}
+}
+
 // users are what services do with a bus.
 type users struct {
 	e      *Embedded

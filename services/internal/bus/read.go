@@ -32,13 +32,14 @@ const (
 const heartbeat = time.Second
 
 // Read hands the messages of a stream to handle, in order, from sequence from
-// on, until ctx ends (it returns nil) or handle or the stream fails. subjects
-// narrow what is read; none means all. It does not wait for new messages when
-// stopAtEnd is set: it returns nil after the last message there was when asked.
+// on, until ctx ends (it returns nil), handle fails or the stream is not there.
+// subjects narrow what is read; none means all. It does not wait for new messages
+// when stopAtEnd is set: it returns nil after the last message there was when asked,
+// and an error when the server does not answer; else it goes on when the server does.
 // What was purged is passed over: the sequences of the messages tell.
 func (b *Bus) Read(ctx context.Context, stream string, from uint64, stopAtEnd bool, handle func(Message) error, subjects ...string) error {
 	if !stopAtEnd {
-		return b.read(ctx, stream, from, endless, handle, subjects)
+		return b.readOn(ctx, stream, from, handle, subjects)
 	}
 	u, err := b.Usage(ctx, stream, "")
 	if err != nil {
@@ -48,6 +49,26 @@ func (b *Bus) Read(ctx context.Context, stream string, from uint64, stopAtEnd bo
 		return nil
 	}
 	return b.read(ctx, stream, from, u.LastSeq, handle, subjects)
+}
+
+// readOn reads until ctx ends, however often the server fails it.
+func (b *Bus) readOn(ctx context.Context, stream string, from uint64, handle func(Message) error, subjects []string) error {
+	var refused error // by handle
+	note := func(m Message) error {
+		if refused = handle(m); refused == nil {
+			from = m.Seq + 1
+		}
+		return refused
+	}
+	for {
+		err := b.read(ctx, stream, from, endless, note, subjects)
+		if err == nil || refused != nil || lasting(err) {
+			return err
+		}
+		if again(ctx) != nil {
+			return nil
+		}
+	}
 }
 
 // ReadThrough is Read from one sequence to another, or to the end of the stream if that comes before.
