@@ -26,8 +26,8 @@ var flatCurve = curve{{0, 0}, {2, 1}, {10, 8.5}}
 const (
 	slowShare  = 0.2
 	fastShare  = 0.5
-	slowBeside = 0.4 // where both see each sample
-	fastBeside = 0.1
+	slowBeside = 0.5 // where both see each sample
+	fastBeside = 0.4
 	flatShare  = 0.05
 	gapShare   = 0.05
 )

@@ -17,7 +17,7 @@ const (
 	slowMemory  = 1000 // blocks that location and spread remember
 	slowWarm    = 50   // blocks before anything is a surprise
 	againWeight = 0.2  // of an excess that follows one
-	slowMost    = 5    // decades of one feature: a value alone is for the fast band, whose tails know more of it
+	slowMost    = 30   // decades of one feature
 	slowLoners  = 8    // effective blocks before, or else five times slowWarm
 )
 

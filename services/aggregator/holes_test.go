@@ -13,13 +13,12 @@ import (
 // holed is a journal of which frames are missing, and what the lost readings were.
 type holed struct {
 	script
-	kept     [][]byte
-	sent     map[string]map[uint64]bool // numbers that a device has made, by device
-	seen     map[string]map[uint64]bool // those in frames that are kept
-	unnamed  uint64                     // records without numbers in frames that are missing
-	repeated uint64                     // readings in missing frames that had come before, or came again
-	here     []reading                  // of the frame that is being built
-	lost     []reading
+	kept    [][]byte
+	sent    map[string]map[uint64]bool // numbers that a device has made, by device
+	seen    map[string]map[uint64]bool // those in frames that are kept
+	unnamed uint64                     // records without numbers in frames that are missing
+	here    []reading                  // of the frame that is being built
+	lost    []reading
 }
 
 type reading struct {
