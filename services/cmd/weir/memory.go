@@ -27,9 +27,9 @@ func tuneMemory() {
 	}
 }
 
-// forgetStart gives back the pages of the program that only its start has needed,
-// a fifth of them. What is needed again comes from the kernel's cache. Where it cannot
-// be done nothing changes.
+// forgetStart gives back the pages of the program's code that only its start has
+// needed. What is needed again comes from the kernel's cache. Where it cannot be done
+// nothing changes.
 func forgetStart() {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -47,14 +47,17 @@ func forgetStart() {
 // mapping is a range of addresses.
 type mapping struct{ from, to uintptr }
 
-// programMaps are the ranges into which a program is mapped and that nobody can have
-// changed, as proc_pid_maps(5) lists them:
+// programMaps are the ranges into which the code of a program is mapped, as
+// proc_pid_maps(5) lists them:
 //
 //	from-to perms offset device inode path
+//
+// Code only: what is read-only now was written by the dynamic linker before (RELRO), and
+// to give that back is to forget where every function of another library is.
 func programMaps(maps, exe string) (all []mapping) {
 	for line := range strings.Lines(maps) {
 		field := strings.Fields(line)
-		if len(field) < 6 || field[5] != exe || strings.Contains(field[1], "w") {
+		if len(field) < 6 || field[5] != exe || !strings.HasPrefix(field[1], "r-x") {
 			continue
 		}
 		first, last, _ := strings.Cut(field[0], "-")
