@@ -15,6 +15,8 @@ import (
 // server is a small model of JetStream: streams of messages with sequences that
 // are never given twice, unless the disk loses its end.
 type server struct {
+	appending sync.Mutex // held while an append is judged and done: processes append at the same time
+
 	mu      sync.Mutex
 	streams map[string]*stream
 	changed chan struct{} // closed and replaced at each change
@@ -182,6 +184,8 @@ func (c *session) call(writes bool, do func() error) error {
 
 func (c *session) Append(_ context.Context, subject string, data []byte, after uint64) (seq uint64, err error) {
 	err = c.call(true, func() error {
+		c.appending.Lock()
+		defer c.appending.Unlock()
 		switch all := c.all(subject); {
 		case len(all) == 0 && after != 0, len(all) > 0 && all[len(all)-1].Seq != after:
 			return bus.ErrWrongLast
