@@ -85,7 +85,7 @@ func (f *mqttFront) open() error {
 	if f.s.deps.Users != nil {
 		f.watch.Go(f.recheck)
 	}
-	if err := errors.Join(f.server.AddHook(&hook{f: f}, nil), f.server.AddListener(&listener{door: f.door}), f.server.Serve()); err != nil {
+	if err := errors.Join(f.server.AddHook(&hook{f: f}, nil), f.server.AddListener(&listener{door: f.door, server: f.server}), f.server.Serve()); err != nil {
 		f.close()
 		_ = l.Close()
 		return fmt.Errorf("accept devices over MQTT on %s: %w", addr, err)
@@ -499,7 +499,10 @@ func (h *hook) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
 }
 
 // listener is the door as the library wants it.
-type listener struct{ *door }
+type listener struct {
+	*door
+	server *mqtt.Server
+}
 
 // ID implements listeners.Listener, as do the methods below.
 func (l *listener) ID() string { return "mqtt" }
@@ -518,7 +521,15 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 	l.accept(func(c net.Conn) error { return establish(l.ID(), c) })
 }
 
-// Close ends the listener and all connections and waits for them.
-func (l *listener) Close(closeClients listeners.CloseFn) {
-	l.stop(func() { closeClients(l.ID()) })
+// Close ends the listener and all connections and waits for them. It says goodbye
+// itself: the library's own way takes the lock on its clients for reading twice, and
+// waits for ever if one of them leaves in between (mochi-mqtt 2.7, GetByListener).
+func (l *listener) Close(listeners.CloseFn) {
+	l.stop(func() {
+		for _, c := range l.server.Clients.GetAll() {
+			if !c.Closed() {
+				_ = l.server.DisconnectClient(c, packets.ErrServerShuttingDown) // it may be gone already
+			}
+		}
+	})
 }
