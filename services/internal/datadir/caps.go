@@ -49,9 +49,22 @@ func FitCaps(streams []Cap, room int64) Plan {
 		p.Caps = append(p.Caps, max(int64(float64(c.Bytes)*part), c.least()))
 	}
 	if smallest > max(budget, used) {
-		p.Least = int64(float64(smallest+p.Reserve+besides)/mostShare) - used
+		p.Least = roomFor(smallest, wanted) - used
 	}
 	return p
+}
+
+// roomFor is how large a volume lets streams that want this much have the least.
+// The reserve grows with the volume, so it is not today's that must fit, too.
+func roomFor(least, wanted int64) int64 {
+	size := least + besides
+	for {
+		need := least + besides + ReserveSize(min(wanted, size))
+		if need <= size {
+			return int64(float64(size)/mostShare) + 1
+		}
+		size = need
+	}
 }
 
 func (c Cap) least() int64 { return min(c.Bytes, max(leastCap, c.Used)) }

@@ -57,7 +57,7 @@ func TestFitCapsAlways(t *testing.T) {
 		if p.Least == 0 && used == 0 && p.Sum()+p.Reserve > room {
 			t.Fatalf("%d with a reserve of %d on %d", p.Sum(), p.Reserve, room)
 		}
-		if p.Least > 0 && FitCaps(streams, p.Least+1).Least > 0 {
+		if p.Least > 0 && FitCaps(streams, p.Least).Least > 0 {
 			t.Fatalf("not even %d, which was said to do, is enough", p.Least)
 		}
 	})
