@@ -55,8 +55,8 @@ type Embedded struct {
 	restarts atomic.Uint64
 	damage   []Damage // found at the start
 
-	syncing sync.Mutex // held while a change is made durable
-	closed  bool       // no more changes are. Under syncing
+	stopSync context.CancelFunc // no more changes of streams are made durable
+	synced   chan struct{}      // closed: none is any more
 }
 
 // Embed starts a server and connects to it. It does not wait for the upstream.

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -43,27 +44,49 @@ const streamChanges = "$JS.EVENT.ADVISORY.STREAM.*.>"
 // syncChanges makes every change of a stream durable, also those that do not come
 // by way of this process. Consumers need nothing: ours are in memory.
 func (e *Embedded) syncChanges() error {
+	changed := make(chan string, 1)
 	_, err := e.nc.Subscribe(streamChanges, func(m *nats.Msg) {
-		e.syncChange(m.Subject)
-		if more, _, err := m.Sub.Pending(); err == nil && more <= 1 { // this one is among them
-			time.Sleep(changeWritten)
-			e.syncChange(m.Subject)
+		select {
+		case changed <- m.Subject:
+		default: // what waits already syncs this one, too
 		}
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	var ctx context.Context
+	ctx, e.stopSync = context.WithCancel(context.Background())
+	e.synced = make(chan struct{})
+	go e.syncLoop(ctx, changed)
+	return nil
 }
 
 // changeWritten is when a change is in the stream's files at the latest: the server
 // tells of it first, and writes two files.
 const changeWritten = 500 * time.Millisecond
 
+// syncLoop syncs once soon after a change and once more when all of it is written,
+// until ctx ends; then it closes synced.
+func (e *Embedded) syncLoop(ctx context.Context, changed <-chan string) {
+	defer close(e.synced)
+	for {
+		select {
+		case what := <-changed:
+			e.syncChange(what)
+			select {
+			case <-time.After(changeWritten):
+				e.syncChange(what)
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // syncChange makes what has changed durable.
 func (e *Embedded) syncChange(what string) {
-	e.syncing.Lock()
-	defer e.syncing.Unlock()
-	if e.closed {
-		return
-	}
 	if err := e.syncMetadata(); err != nil {
 		e.cfg.Log.Warn("a changed stream may be gone after a power cut", "change", what, "err", err)
 	}
@@ -71,7 +94,6 @@ func (e *Embedded) syncChange(what string) {
 
 // stopSyncing returns when nothing is being synced, and nothing will be.
 func (e *Embedded) stopSyncing() {
-	e.syncing.Lock()
-	defer e.syncing.Unlock()
-	e.closed = true
+	e.stopSync()
+	<-e.synced
 }
