@@ -11,7 +11,7 @@ VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
 # The newest nfpm whose modules all come from hosts that every module proxy passes on.
 NFPM := v2.45.2
 
-.PHONY: help run build deps test check vet lint format tidy alone house fuzz bench eval interop torture lab-pr lab-night small failover dist compose packaging clean
+.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz bench eval interop torture lab-pr lab-night small failover dist compose packaging clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: deps ## Run all tests of all modules.
 	go test $$(go list work | grep -v ^weir/lab)
 	go test -count=1 $$(go list work | grep ^weir/lab) # they test the built binary: a cached pass would miss its changes
 
-check: vet lint format tidy alone house ## Vet, staticcheck, formatting, every module by itself, conventions.
+check: vet lint format tidy alone arm house ## Vet, staticcheck, formatting, every module by itself, for 32-bit ARM, conventions.
 
 vet:
 	go vet work
@@ -45,6 +45,9 @@ tidy: # siblings are joined by require and replace, so that this works without t
 
 alone: # every go.mod is honest by itself
 	@for m in $(MODULES); do echo "GOWORK=off build $$m"; GOWORK=off go -C $$m build -o /dev/null ./... || exit 1; done
+
+arm: # the smallest edge has words of 32 bits
+	GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 go build -o /dev/null ./services/cmd/weir
 
 house: # a cached pass would miss what changed in other modules, hence -count=1
 	go test -count=1 ./lab/house
