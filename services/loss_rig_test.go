@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"weir/pkg/window"
@@ -44,7 +45,7 @@ func short([]byte) (*aggregator.Settings, error) {
 type world struct {
 	now  int64
 	box  *box
-	log  strings.Builder
+	log  said
 	stop context.CancelFunc // of the agent's process; nil: it is down
 	done chan error
 	way  store
@@ -63,6 +64,24 @@ type world struct {
 
 	byService bool // a forwarder brings entries up
 	failed    error
+}
+
+// said is what processes have logged: two of a world may do so at once.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // store is a process's way to its folder.
