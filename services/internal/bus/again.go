@@ -22,6 +22,26 @@ func again(ctx context.Context) error {
 	}
 }
 
+// makeWithin bounds the making of what is not there yet. A server that has not
+// answered for as long has no disk to speak of.
+const makeWithin = time.Minute
+
+// untilAnswered makes something again while a slow server does not answer: to make
+// what is there already changes nothing.
+func untilAnswered(ctx context.Context, make func() error) error {
+	giveUp := time.Now().Add(makeWithin)
+	for {
+		err := make()
+		slow := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
+		if !slow || ctx.Err() != nil || time.Now().After(giveUp) {
+			return err
+		}
+		if again(ctx) != nil {
+			return err
+		}
+	}
+}
+
 // lasting reports whether trying again is of no use: what was asked for is not
 // there, or nobody can be asked any more. A server that is away, or slow, or in the
 // middle of its start, will answer one day.

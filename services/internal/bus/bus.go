@@ -114,8 +114,10 @@ func (b *Bus) ensure(ctx context.Context, s schemas.Stream) error {
 		cfg.Discard = jetstream.DiscardOld
 	}
 	cfg.Replicas = b.replicas(ctx, cfg.Name)
-	_, err := b.js.CreateOrUpdateStream(ctx, cfg)
-	return err
+	return untilAnswered(ctx, func() error {
+		_, err := b.js.CreateOrUpdateStream(ctx, cfg)
+		return err
+	})
 }
 
 // streamOf is the stream that stores a subject.

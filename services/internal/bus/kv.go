@@ -29,9 +29,14 @@ type Entry struct {
 
 // Bucket opens a bucket, or makes it with the given history.
 func (b *Bus) Bucket(ctx context.Context, name string, history uint8) (*Bucket, error) {
-	kv, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	cfg := jetstream.KeyValueConfig{
 		Bucket: b.prefix + name, History: history, Storage: jetstream.FileStorage, MaxBytes: 64 << 20,
 		Replicas: b.replicas(ctx, "KV_"+b.prefix+name),
+	}
+	var kv jetstream.KeyValue
+	err := untilAnswered(ctx, func() (err error) {
+		kv, err = b.js.CreateOrUpdateKeyValue(ctx, cfg)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s%s: %w", b.prefix, name, class(err))

@@ -142,7 +142,7 @@ func (s *Stage) planAnew(ctx context.Context, r *remains) (*ending, error) {
 	}
 	a, ok := s.ask(ctx, aboveWithin)
 	for !ok && r.input.LastSeq > 0 && ctx.Err() == nil {
-		s.slog.Error("outbox and checkpoints are lost: the input waits until the tier above says what it has")
+		s.slog.Warn("there is input, but neither outbox nor checkpoints: it waits until the tier above says what it has")
 		a, ok = s.ask(ctx, 10*aboveWithin)
 	}
 	if err := ctx.Err(); err != nil {
