@@ -61,15 +61,24 @@ func runServer(ctx context.Context, o serverOptions, play playOptions, out io.Wr
 		return err
 	}
 	if err := in.open(ctx); err != nil {
-		return exitWith(exitUsage, err)
+		return unlessStopped(ctx, exitWith(exitUsage, err))
 	}
 	if err := in.start(ctx, document); err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	if err := in.ready(ctx); err != nil {
 		return err
 	}
 	return in.stay(ctx)
+}
+
+// unlessStopped is the error of a start; nil where somebody has asked for the end,
+// which is why the start did not come to its own.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 func (o *serverOptions) level() slog.Level {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -156,6 +158,33 @@ func TestSecondSignal(t *testing.T) {
 		case <-time.After(sameSignal):
 			_ = p.cmd.Process.Signal(os.Interrupt)
 		}
+	}
+}
+
+// TestStoppedWhileStarting: whoever asks for the end before the start has come to
+// its own gets a clean one.
+func TestStoppedWhileStarting(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := start(t, append([]string{"agent", "--name", "a1", "--region", "north", "--data", dir}, anyPort...)...)
+	p.eventually("there is a data folder", func() error {
+		_, err := os.Stat(dir)
+		return err
+	})
+	p.interrupt()
+}
+
+func TestUnlessStopped(t *testing.T) {
+	going, stop := context.WithCancel(t.Context())
+	stopped, other := fmt.Errorf("make it: %w", context.Canceled), errors.New("no room")
+	if err := unlessStopped(going, stopped); !errors.Is(err, stopped) {
+		t.Errorf("nobody has asked for the end: %v", err)
+	}
+	stop()
+	if err := unlessStopped(going, stopped); err != nil {
+		t.Errorf("asked to end: %v", err)
+	}
+	if err := unlessStopped(going, exitWith(exitUsage, other)); !errors.Is(err, other) {
+		t.Errorf("asked to end, and there was no room: %v", err)
 	}
 }
 
