@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"weir/lab/sights"
 	"weir/schemas"
 	"weir/simulator"
 	"weir/simulator/plan"
@@ -86,15 +87,15 @@ func (a audience) options(w *product, truth string) simulator.Options {
 // see ends the users and sums up what they saw.
 func (g gallery) see(d *delayed, over playing) error {
 	var failed []error
-	look := func(into *spread, users []*follower, keys int, due time.Duration) {
-		var all []sight
+	look := func(into *sights.Spread, users []*follower, keys int, due time.Duration) {
+		var all []sights.Sight
 		for _, u := range users {
-			sights, err := u.leave()
-			all, failed = append(all, sights...), append(failed, err)
+			seen, err := u.leave()
+			all, failed = append(all, seen...), append(failed, err)
 		}
-		windows, err := byWindow(all)
+		windows, err := sights.ByWindow(all)
 		failed = append(failed, err)
-		*into = spreadOf(over.delays(windows, due), keys*over.windows(d.Size, due))
+		*into = sights.SpreadOf(over.delays(windows, due), keys*over.windows(d.Size, due))
 	}
 	look(&d.Region.OnTime, g.regionOnTime, d.Followed, 0)
 	look(&d.Region.Final, g.regionFinal, d.Followed, d.Lateness)

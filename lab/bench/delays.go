@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"weir/lab/sights"
 	"weir/simulator"
 )
 
 // tier is what users of one tier saw.
 type tier struct {
-	OnTime spread `json:"on_time"` // after the end of windows
-	Final  spread `json:"final"`   // after the end and the allowed lateness
+	OnTime sights.Spread `json:"on_time"` // after the end of windows
+	Final  sights.Spread `json:"final"`   // after the end and the allowed lateness
 }
 
 // delayed is a row.
@@ -122,7 +123,7 @@ func (d *delayed) notes() (notes []string) {
 			notes = append(notes, d.Name+": "+fmt.Sprintf(format, args...))
 		}
 	}
-	check := func(what string, s spread, wanted float64) {
+	check := func(what string, s sights.Spread, wanted float64) {
 		say(s.Max > wanted, "%s up to %.1f s, %.0f s wanted", what, s.Max, wanted)
 		say(s.Unseen > 0, "%s: %d of %d windows were not seen", what, s.Unseen, s.Unseen+s.Windows)
 	}

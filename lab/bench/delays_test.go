@@ -4,10 +4,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"weir/lab/sights"
 )
 
 func TestDelayedRow(t *testing.T) {
-	fine := spread{P50: 0.5, P99: 1, Max: 1.5, Windows: 9}
+	fine := sights.Spread{P50: 0.5, P99: 1, Max: 1.5, Windows: 9}
 	d := delayed{
 		audience: audience{shape: shape{Name: "x"}}, Rate: 49_999.6, Behind: 0.05, Peak: 700e6,
 		Region: tier{OnTime: fine, Final: fine}, Center: tier{OnTime: fine, Final: fine},

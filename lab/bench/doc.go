@@ -19,7 +19,7 @@
 // floor alternate, and the ratio is the median over pairs.
 //
 // A row of delays is prompt devices and users who run weir windows --follow: how
-// long after the end of a window they see all of it (sights.go). A row of
+// long after the end of a window they see all of it (weir/lab/sights). A row of
 // catching up is a weir up that starts on a journal which no fold has read
 // (package backlog), looked at until its ledger has closed. Both have no floor and
 // run once. What is not as wanted is told below the tables.

@@ -1,19 +1,18 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"time"
+
+	"weir/lab/sights"
 )
 
 // follower is a user who runs weir windows --follow and looks at each line when
 // it comes.
 type follower struct {
 	*process
-	seen []sight
+	seen []sights.Sight
 	done chan error // once the last line has been seen
 }
 
@@ -28,28 +27,16 @@ func (w *product) follow(flags ...string) (*follower, error) {
 	}
 	f := &follower{process: p, done: make(chan error, 1)}
 	go func() { <-p.ended; out.Close() }()
-	go func() { f.done <- f.watch(lines) }()
+	go func() {
+		var err error
+		f.seen, err = sights.Watch(lines)
+		f.done <- err
+	}()
 	return f, nil
 }
 
-// watch notes when each line was seen. What it says is read later, so that one
-// line does not delay the next.
-func (f *follower) watch(lines io.Reader) error {
-	in := bufio.NewReaderSize(lines, 64<<10)
-	for {
-		line, err := in.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f.seen = append(f.seen, sight{at: time.Now(), line: bytes.TrimSpace(line)})
-	}
-}
-
 // leave ends a user and returns what was seen.
-func (f *follower) leave() ([]sight, error) {
+func (f *follower) leave() ([]sights.Sight, error) {
 	err := errors.Join(f.interrupt(), <-f.done)
 	if err != nil {
 		return nil, fmt.Errorf("follow windows: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"weir/lab/bench/backlog"
 	"weir/lab/page"
+	"weir/lab/sights"
 )
 
 // halves are two pairs of runs, which differ by one half.
@@ -41,7 +42,7 @@ func TestTable(t *testing.T) {
 // TestTables: each kind of row has a table of its own, and one without rows is
 // left out. What is not as wanted stands below.
 func TestTables(t *testing.T) {
-	seen := tier{OnTime: spread{P50: 1, P99: 2, Max: 3, Windows: 4}, Final: spread{P50: 1, P99: 1, Max: 1, Windows: 4}}
+	seen := tier{OnTime: sights.Spread{P50: 1, P99: 2, Max: 3, Windows: 4}, Final: sights.Spread{P50: 1, P99: 1, Max: 1, Windows: 4}}
 	r := report{
 		Delays:   []delayed{{audience: audience{shape: shape{Name: "windows"}}, Rate: 5000, Peak: 2e8, Region: seen, Center: seen}},
 		CatchUps: []catchUp{{Name: "journal", Backlog: backlog.Backlog{Records: 100, Bytes: 3e6}, CaughtUp: 1, Peak: 1e8}},
