@@ -4,6 +4,7 @@ MODULES  := pkg schemas simulator services lab
 FUZZTIME ?= 10s
 KILLS    ?= 500
 FUZZ     ?= 1000000
+AGENTS   ?= 100
 
 # Stamp the binary with its commit, except where git is missing or does not trust the folder: go build would fail there.
 VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
@@ -11,7 +12,7 @@ VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
 # The newest nfpm whose modules all come from hosts that every module proxy passes on.
 NFPM := v2.45.2
 
-.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz bench eval interop torture lab-pr lab-night small failover dist compose packaging clean
+.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz bench eval interop torture lab-pr lab-night small reconnect failover dist compose packaging clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +85,9 @@ lab-night: failover ## All scenarios, a day at 60 times the speed, and all plant
 
 small: build ## What an agent costs, and ten times its load within half a core and 128 MB.
 	go run ./lab/faults run -weir bin/weir lab/faults/scenarios/small.yaml lab/faults/scenarios/tight.yaml
+
+reconnect: build ## AGENTS=100 agents lose their links five times and come back at once: live windows must not wait.
+	go run ./lab/faults run -weir bin/weir -agents $(AGENTS) lab/faults/scenarios/reconnect.yaml
 
 failover: build ## Kill gateways and servers of a region on a cluster of three NATS servers.
 	go test -count=1 -v ./lab/e2e -weir $(CURDIR)/bin/weir -run Failover -cluster

@@ -21,6 +21,7 @@ import (
 type caught struct {
 	Bug      planted.Bug
 	Invalid  string // why nothing was tried: a scenario that fails without the bug proves nothing
+	Skipped  string // likewise: what this machine lacks
 	Scenario string // or test; empty: nothing noticed it
 	Seed     uint64
 	How      string        // the first problem
@@ -69,7 +70,7 @@ func plantedCommand(ctx context.Context, args []string, out io.Writer) error {
 	if *file != "" {
 		err = blockOf("planted").Rewrite(*file, bugsTable(all))
 	}
-	if slices.ContainsFunc(all, func(c *caught) bool { return c.Scenario == "" }) && err == nil {
+	if slices.ContainsFunc(all, func(c *caught) bool { return c.Scenario == "" && c.Skipped == "" }) && err == nil {
 		err = errFailed
 	}
 	return err
@@ -116,6 +117,9 @@ func (h *hunt) catch(ctx context.Context, b planted.Bug) (*caught, error) {
 		s, err := h.shippedScenario(name)
 		if err != nil {
 			return nil, err
+		}
+		if c.Skipped = needs(s); c.Skipped != "" {
+			return c, nil
 		}
 		if problem, err := h.without(ctx, b, s); problem != "" || err != nil {
 			c.Invalid = problem
@@ -257,6 +261,9 @@ func (c *caught) String() string {
 	if c.Invalid != "" {
 		return fmt.Sprintf("INVALID %-32s %s fails without it: %s", c.Bug.Name, c.judges(), firstLine(c.Invalid))
 	}
+	if c.Skipped != "" {
+		return fmt.Sprintf("skip    %-32s %s needs %s", c.Bug.Name, c.judges(), firstLine(c.Skipped))
+	}
 	if c.Scenario == "" {
 		return fmt.Sprintf("MISSED  %-32s by %s in %d runs, %.0f s", c.Bug.Name, c.judges(), c.Tries, c.Took.Seconds())
 	}
@@ -271,6 +278,8 @@ func bugsTable(all []*caught) string {
 		by, sign := c.Scenario, firstLine(c.How)
 		if c.Invalid != "" {
 			by, sign = "not tried: "+c.judges()+" fails without it", firstLine(c.Invalid)
+		} else if c.Skipped != "" {
+			by, sign = "not tried: "+c.judges()+" needs more than this machine has", firstLine(c.Skipped)
 		} else if by == "" {
 			by, sign = "**nothing** of "+c.judges(), ""
 		}

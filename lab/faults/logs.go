@@ -17,7 +17,7 @@ const shownLines = 5
 
 // always are lines at level ERROR that belong to every run in which somebody above
 // is away for a while.
-const always = `nats-server: .*(Error trying to connect as leafnode|Stale Connection|Error flushing: write|TLS leafnode handshake error: )`
+const always = `nats-server: .*(Error trying to connect as leafnode|Stale (Leaf Node )?Connection|Error flushing: write|TLS leafnode handshake error: )`
 
 // explained are lines at level ERROR that a fault explains wherever it is in a
 // scenario.
@@ -28,7 +28,7 @@ var explained = map[scenario.Kind]string{
 
 // lossExplained are lines that belong to faults which may lose something: the end of an
 // outbox, of which the tier above has applied more.
-const lossExplained = `the tier above has entries that were made from input which is not here|the outbox is lost: entries through the checkpoint|the outbox has lost its end|outbox and checkpoints are lost|the input has lost messages that were folded`
+const lossExplained = `the tier above knows an epoch that is not known here|the tier above has entries that were made from input which is not here|the outbox is lost: entries through the checkpoint|the outbox has lost its end|outbox and checkpoints are lost|the input has lost messages that were folded`
 
 // suspicious returns the lines of a log that are alarms, or errors that nothing
 // explains.

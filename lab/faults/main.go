@@ -79,10 +79,19 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	file := f.String("write", "", "page whose table of runs is written anew")
 	block := f.String("block", "runs", "name of the table in the page")
 	atOnce := f.Int("parallel", 1, "how many scenarios at a time; they wait more than they work")
+	agents := f.Int("agents", 0, "at most so many agents, where a machine cannot hold all that a scenario names; 0: all")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	all, err := choose(*set, f.Args())
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if *agents > 0 {
+			err = errors.Join(err, s.AtMost(*agents))
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -106,7 +115,7 @@ func (r *runner) runAll(ctx context.Context, all []*scenario.Scenario, seed uint
 	err = each(len(all), atOnce, func(i int) (err error) {
 		s, one := all[i], seed
 		if missing := needs(s); missing != "" {
-			r.out(fmt.Sprintf("skip  %s: it needs %s", s.Name, missing))
+			r.out(fmt.Sprintf("skip  %s: it needs %s", s.Name, firstLine(missing)))
 			return nil
 		}
 		if one == 0 {
@@ -139,8 +148,10 @@ func choose(set string, files []string) (all []*scenario.Scenario, err error) {
 	if files, err = shipped(); err != nil {
 		return nil, err
 	}
-	all, err = readAll(files)
-	return slices.DeleteFunc(all, func(s *scenario.Scenario) bool { return !slices.Contains(s.Sets, set) }), err
+	if all, err = readAll(files); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(s *scenario.Scenario) bool { return !slices.Contains(s.Sets, set) }), nil
 }
 
 // shipped are the project's scenario files.

@@ -38,6 +38,26 @@ func runsTable(done []*outcome) string {
 		fmt.Fprintf(&b, "| %s | %d | %.0f | %d | %d | %d | %d | %d | %s |\n", o.Scenario, o.Seed, o.Took.Seconds(), o.Kills, o.Cuts, len(o.Recovery),
 			quantile(o.Recovery, 0.5).Milliseconds(), quantile(o.Recovery, 0.99).Milliseconds(), verdict)
 	}
+	for _, o := range done {
+		if len(o.Rises) > 0 {
+			fmt.Fprintf(&b, "\n%s", risesTable(o))
+		}
+	}
+	return b.String()
+}
+
+// risesTable is what outages did to live windows.
+func risesTable(o *outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d agents: seconds from the end of a live window until a user at its region saw it, p50 · p99 · greatest\n\n", o.Scenario, o.Agents)
+	b.WriteString("| outage, s | before | after | p99 rises to | first of the backlog, s after the heal |\n|--:|--:|--:|--:|--:|\n")
+	row := func(long string, r rise, back string) {
+		fmt.Fprintf(&b, "| %s | %v | %v | %.0f %% | %s |\n", long, r.before, r.after, 100*r.ratio(), back)
+	}
+	for _, r := range o.Rises {
+		row(fmt.Sprintf("%.0f", r.long.Seconds()), r, fmt.Sprintf("%.1f", r.back.Seconds()))
+	}
+	row("**median**", median(o.Rises), "")
 	return b.String()
 }
 

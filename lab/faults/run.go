@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,6 +79,8 @@ type outcome struct {
 	Recovery []time.Duration
 	Kills    int
 	Cuts     int // of power
+	Agents   int
+	Rises    []rise // what outages did to live windows; empty: nobody looked
 	Dir      string
 }
 
@@ -110,7 +111,7 @@ func (r *runner) runBinary(ctx context.Context, s *scenario.Scenario, seed uint6
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{Scenario: s.Name, Seed: seed, Dir: t.dir}
+	o := &outcome{Scenario: s.Name, Seed: seed, Dir: t.dir, Agents: len(s.Topology.Agents())}
 	t.run(func() { r.play(t, s, seed, weir, o) })
 	o.Problems, o.Took = t.Problems(), time.Since(t.begun)
 	if !o.Failed() && !r.keep {
@@ -128,10 +129,10 @@ func (r *runner) play(t *trial, s *scenario.Scenario, seed uint64, weir harness.
 	x.play(seed)
 	o.Began = true
 	k.before = x.weigh()
-	k.watch = newWatch(x)
+	k.watch, k.live = newWatch(x), newLive(x)
 	defer func() {
 		k.watch.close()
-		o.Recovery, o.Kills, o.Cuts = k.watch.recoveries, k.kills, k.powerCuts
+		o.Recovery, o.Kills, o.Cuts, o.Rises = k.watch.recoveries, k.kills, k.powerCuts, k.rises
 	}()
 	k.strike(s.Plan(seed))
 	k.after = x.weigh()
@@ -198,34 +199,4 @@ func (r *runner) buildWith(variant string, s *scenario.Scenario, patches []plant
 		r.out(fmt.Sprintf("          built %s in %.1f s", variant, time.Since(begun).Seconds()))
 	}
 	return harness.Binary(path), err
-}
-
-// needs says what a scenario needs that this machine does not have; empty: it can
-// run.
-func needs(s *scenario.Scenario) string {
-	root := os.Geteuid() == 0
-	switch {
-	case len(s.Topology.Volumes) > 0 && !root:
-		return "root, to mount file systems"
-	case s.Topology.Network == scenario.Namespaces && !root:
-		return "root, to make network namespaces"
-	}
-	if len(s.Topology.Limits) > 0 {
-		if err := harness.CheckLimits(); err != nil {
-			return err.Error()
-		}
-	}
-	var tools []string
-	if len(s.Topology.Volumes) > 0 {
-		tools = append(tools, "mkfs.ext4", "mount")
-	}
-	if s.Topology.Network == scenario.Namespaces {
-		tools = append(tools, "ip", "tc")
-	}
-	for _, name := range tools {
-		if _, err := exec.LookPath(name); err != nil {
-			return name
-		}
-	}
-	return ""
 }

@@ -16,9 +16,11 @@ type striker struct {
 	*site
 	seed   uint64
 	watch  *watch
+	live   *live                        // nil: nobody looks
 	before map[string]harness.Resources // as soon as devices play
 	after  map[string]harness.Resources // when they have played
 
+	rises     []rise               // what outages did to live windows
 	done      []string             // what was really done and when, for the report
 	paused    map[string]bool      // processes
 	repeaters map[string]*repeater // by gateway
@@ -67,6 +69,7 @@ func (k *striker) do(step scenario.Step) {
 	} else {
 		k.begin(step)
 	}
+	k.live.note(step)
 	k.done = append(k.done, fmt.Sprintf("%8.3f s  %s", begun.Sub(k.started).Seconds(), step))
 	k.Logf("%s", step)
 }
@@ -158,6 +161,7 @@ func (k *striker) launch(name string) {
 
 func (k *striker) stop(name string) {
 	p := k.processes[name]
+	p.Listening() // earlier a signal is nobody's but the kernel's
 	if code := p.Stop(); code != 0 {
 		k.Errorf("asked to stop, %s ended with exit code %d:\n%s", name, code, p.LogTail(10))
 	}

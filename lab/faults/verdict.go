@@ -28,6 +28,7 @@ func (k *striker) judge() {
 		k.judgeInvariants(name)
 	}
 	k.judgeRecovery()
+	k.judgeLive()
 	k.judgeDisk()
 	k.judgeLogs()
 	k.judgeRest()
@@ -183,7 +184,9 @@ func (k *striker) judgeRest() {
 		if most := caps.RSS[k.group(name)]; int(k.watch.peak[name]>>20) > most && k.s.Build != scenario.Race {
 			k.Errorf("%s held %d MB, wanted at most %d", name, k.watch.peak[name]>>20, most)
 		}
-		if n, most := k.goroutines(p), caps.Goroutines[k.group(name)]; n > most {
+		n, most := k.goroutines(p), caps.Goroutines[k.group(name)]
+		k.Logf("%-8s %d goroutines, at most %d may be", name, n, most)
+		if n > most {
 			k.Errorf("%s has %d goroutines, wanted at most %d: goroutines.txt in its folder", name, n, most)
 		}
 	}

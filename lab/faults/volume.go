@@ -94,6 +94,19 @@ const (
 	withoutLogFlush = 2
 )
 
+// shutdown makes the file system at a place stand still as it is on disk.
+func shutdown(point string) error {
+	f, err := os.Open(point)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), ext4Shutdown, withoutLogFlush); err != nil {
+		return fmt.Errorf("shut down the file system at %s: %w", point, err)
+	}
+	return nil
+}
+
 // powerCut takes what is not synced, kills the process and mounts the file system
 // as it is found after the cut. The process stands still before: it must not see
 // that its disk fails, and answer somebody.
@@ -101,13 +114,8 @@ func (v *volume) powerCut() {
 	if err := v.p.Signal(syscall.SIGSTOP); err != nil {
 		v.t.Fatalf("stop %s: %v", v.p, err)
 	}
-	f, err := os.Open(v.point)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(f.Fd()), ext4Shutdown, withoutLogFlush)
-		_ = f.Close()
-	}
-	if err != nil {
-		v.t.Fatalf("cut the power of %s: %v", v.point, err)
+	if err := shutdown(v.point); err != nil {
+		v.t.Fatalf("cut the power of %s: %v", v.p, err)
 	}
 	v.p.Kill()
 	v.unmount()

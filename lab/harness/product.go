@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -241,6 +242,23 @@ func (p *Product) checkRunFile() string {
 		return ""
 	})
 	return missing
+}
+
+// Listening waits until the process takes connections, ready or not: by then it
+// knows what a signal asks for.
+func (p *Product) Listening() {
+	p.tb.Helper()
+	Until(p.tb, readyWithin, func() string {
+		if died := p.died(); died != "" {
+			p.tb.Fatal(died)
+		}
+		c, err := net.Dial("tcp", p.HTTP)
+		if err != nil {
+			return err.Error()
+		}
+		_ = c.Close()
+		return ""
+	})
 }
 
 // PID is the process of the newest life.

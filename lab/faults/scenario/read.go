@@ -39,6 +39,9 @@ func (s *Scenario) complete() {
 	if len(t.Regions) == 0 {
 		t.Regions = map[string][]string{"north": {"a001"}}
 	}
+	for region, names := range t.Regions {
+		t.Regions[region] = expandRanges(names)
+	}
 	orDefault(&t.Gateways, 1)
 	orDefault(&s.Speed, 1)
 	orDefault(&s.Policy.Window, time.Second)

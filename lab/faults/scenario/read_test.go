@@ -3,6 +3,7 @@ package scenario
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,7 +35,7 @@ faults:
   - {kind: repeat, targets: [north], at: [2s], for: [20s], percent: 30}
   - {kind: deaf, targets: [a001], at: [12s], for: [20s], side: devices}
   - {kind: wipe, targets: [a001], at: [30s]}
-end: {drain: 30s, verify: 60s, ready: 5s, caps: {rss: {agents: 128}, disk: 200, files: 30, goroutines: {agents: 200}, cores: {agents: 0.1}}, allow: ['no space left']}
+end: {drain: 30s, rise: 10, verify: 60s, ready: 5s, caps: {rss: {agents: 128}, disk: 200, files: 30, goroutines: {agents: 200}, cores: {agents: 0.1}}, allow: ['no space left']}
 `
 
 func TestReadTakesEveryField(t *testing.T) {
@@ -50,6 +51,31 @@ func TestReadTakesEveryField(t *testing.T) {
 	}
 	if cores, memory := s.Topology.Limit("south"); cores != 0 || memory != 0 {
 		t.Errorf("south may have %g cores and %d bytes, wanted no limits", cores, memory)
+	}
+}
+
+func TestRangesOfNames(t *testing.T) {
+	s, err := Read("many.yaml", []byte("duration: 9s\ntopology: {regions: {north: [a08..a11, b], south: [c1..c3]}}\nload: [{devices: 3, rate: 2}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Topology.Agents(), []string{"a08", "a09", "a10", "a11", "b", "c1", "c2", "c3"}; !slices.Equal(got, want) {
+		t.Errorf("agents %q, wanted %q", got, want)
+	}
+	if err := s.AtMost(4); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Topology.Agents(), []string{"a08", "a09", "c1", "c2"}; !slices.Equal(got, want) {
+		t.Errorf("at most four agents are %q, wanted %q", got, want)
+	}
+	s.Load[0].Agents = []string{"c2"}
+	if err := s.AtMost(2); err == nil || !strings.Contains(err.Error(), "c2 is none of") {
+		t.Errorf("devices of an agent that is gone: %v", err)
+	}
+	for _, no := range []string{"a5..a3", "a1..b3", "a1..a03", "..", "a..b"} {
+		if got := expandRanges([]string{no}); !slices.Equal(got, []string{no}) {
+			t.Errorf("%q gives %q", no, got)
+		}
 	}
 }
 
@@ -94,6 +120,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"load beyond the duration", change("from: 5s", "from: 25s"), "stay within the duration"},
 		{"side of a process", change("at: [30s]}", "at: [30s], side: devices}"), "only faults of links have one"},
 		{"loss with repeats of devices", change("end: {", "end: {loss: declared, "), "where loss is declared"},
+		{"fall of the lag", change("rise: 10", "rise: -1"), "end.rise"},
 		{"no regular expression", change("'no space left'", "'['"), "end.allow"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

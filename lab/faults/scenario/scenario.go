@@ -33,7 +33,7 @@ const (
 
 // Topology is what is started.
 type Topology struct {
-	Regions    map[string][]string // names of agents, by region
+	Regions    map[string][]string // names of agents, by region; a01..a10 are ten
 	Gateways   int                 // per region; 0: 1
 	Durability Durability          // empty: the defaults of the product
 	Links      Links               // empty: plain
@@ -150,6 +150,7 @@ type End struct {
 	Verify time.Duration // for the product to account for everything; default 120 s
 	Loss   Loss          // empty: none
 	Ready  time.Duration // the longest recovery at p99; default 5 s
+	Rise   int           // percent by which p99 of the lag of live windows may rise after links are cut and healed; 0: not looked at
 	Caps   Caps
 	Allow  []string // regular expressions of lines at level ERROR that these faults explain
 }
