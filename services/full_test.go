@@ -29,7 +29,7 @@ var errNoLink = errors.New("no link")
 
 // Send brings an entry to the region at once.
 func (u *uplinked) Send(_ context.Context, _ string, data []byte, done func(error)) error {
-	if !u.link {
+	if !u.linked() {
 		return errNoLink
 	}
 	plain, err := u.unpack.Unpack(nil, data, 8<<20)
@@ -43,6 +43,8 @@ func (u *uplinked) Send(_ context.Context, _ string, data []byte, done func(erro
 
 // Ask asks the region.
 func (u *uplinked) Ask(_ context.Context, _ string, data []byte) ([]byte, error) {
+	u.meet.Lock()
+	defer u.meet.Unlock()
 	if !u.link {
 		return nil, errNoLink
 	}
@@ -111,9 +113,9 @@ func TestFullOutbox(t *testing.T) {
 				u := newUplinked(cap)
 				u.begin()
 				u.steps(30)
-				u.link = false
+				u.reach(false)
 				u.steps(steps)
-				u.link = true
+				u.reach(true)
 				if wrong := u.balance(); wrong != "" {
 					t.Errorf("%s\n%s", wrong, u.log.String())
 				}
@@ -156,7 +158,7 @@ func TestFullOutboxHistories(t *testing.T) {
 				case "steps":
 					u.steps(a.n)
 				case "link":
-					u.link = !u.link
+					u.reach(!u.link)
 				case "kill":
 					u.kill()
 					u.begin()

@@ -94,10 +94,10 @@ func TestLossOfStores(t *testing.T) {
 			}
 			s.start()
 			s.steps(8)
-			s.link = false
+			s.reach(false)
 			s.steps(5)
 			s.lose(lost...)
-			s.link = true
+			s.reach(true)
 			s.start()
 			s.settle()
 			s.crash()

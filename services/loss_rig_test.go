@@ -52,6 +52,7 @@ type world struct {
 	open func(context.Context) store // what a process finds of its folder
 	wait func()                      // until the process has done what there is to do
 	link bool                        // whether the tiers reach each other
+	meet sync.Mutex                  // held by whoever is at the region, or cuts the link: it is asked while entries come
 
 	devs    [devices]sender
 	frames  journaled
@@ -150,6 +151,8 @@ func (w *world) start() {
 
 // above is what the agent asks its region at the start.
 func (w *world) above(_ context.Context, producer string, e schemas.Epoch) (fold.Above, error) {
+	w.meet.Lock()
+	defer w.meet.Unlock()
 	if !w.link {
 		return fold.Above{}, errors.New("no link")
 	}
@@ -290,6 +293,8 @@ func (w *world) has(c *schemas.Commit) bool {
 
 // apply hands an entry to the region and keeps what comes out of it.
 func (w *world) apply(data []byte) {
+	w.meet.Lock()
+	defer w.meet.Unlock()
 	w.seq++
 	m := fold.Message{Subject: inbox, Seq: w.seq, Data: data}
 	r, err := w.region.Apply(m)
@@ -346,9 +351,22 @@ func (w *world) verdict() (v verdict) {
 	return v
 }
 
+// reach mends or cuts the link.
+func (w *world) reach(link bool) {
+	w.meet.Lock()
+	defer w.meet.Unlock()
+	w.link = link
+}
+
+func (w *world) linked() bool {
+	w.meet.Lock()
+	defer w.meet.Unlock()
+	return w.link
+}
+
 // settle lets everything come to rest: links and processes up, all windows final.
 func (w *world) settle() {
-	w.link = true
+	w.reach(true)
 	for d := range w.devs {
 		w.devs[d].quiet = false
 	}

@@ -94,7 +94,7 @@ func TestLossScenes(t *testing.T) {
 	scene(t, "nothing", none, func(w *world) {})
 	scene(t, "a crash", none, func(w *world) { w.down(nil) })
 	scene(t, "a crash without a link", none, func(w *world) {
-		w.link = false
+		w.reach(false)
 		w.steps(7)
 		w.down(nil)
 		w.steps(11)
@@ -115,7 +115,8 @@ func TestLossScenes(t *testing.T) {
 		old := w.box.copied()
 		w.steps(40)
 		w.crash()
-		w.box, w.link = old, false
+		w.box = old
+		w.reach(false)
 		w.start()
 		w.steps(20)
 		w.down(nil)
@@ -125,7 +126,7 @@ func TestLossScenes(t *testing.T) {
 		for _, link := range []bool{true, false} {
 			scene(t, fmt.Sprintf("%v is lost, link %v", lost, link), some, func(w *world) {
 				w.crash()
-				w.link = link
+				w.reach(link)
 				for _, s := range lost {
 					w.box.loseAll(s)
 				}
@@ -253,7 +254,7 @@ func (w *world) act(a act, old **box) {
 		w.crash()
 		w.steps(a.n)
 	case "link":
-		w.link = !w.link
+		w.reach(!w.link)
 	case "away":
 		w.devs[a.n%devices].quiet = !w.devs[a.n%devices].quiet
 	case "copy":

@@ -39,10 +39,10 @@ func playFolded(cuts []cut, steps int, twice bool, order []int) string {
 	w := newWorld()
 	w.start()
 	w.steps(20)
-	w.link = false
+	w.reach(false)
 	w.steps(steps)
 	folded := w.fold(cuts, twice)
-	w.link = true
+	w.reach(true)
 	lossless := true
 	for _, i := range order {
 		if i < len(folded) {
