@@ -76,8 +76,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	keep := f.Bool("keep", false, "keep the artefacts of runs that succeed, too")
 	set := f.String("set", "", "run all scenarios of a set: pr or night")
 	weir := f.String("weir", "", "the weir to test (default: built from the sources)")
-	file := f.String("write", "", "page whose table of runs is written anew")
-	block := f.String("block", "runs", "name of the table in the page")
+	file := f.String("write", "", "page in whose table of runs these take the place of earlier ones")
 	atOnce := f.Int("parallel", 1, "how many scenarios at a time; they wait more than they work")
 	agents := f.Int("agents", 0, "at most so many agents, where a machine cannot hold all that a scenario names; 0: all")
 	if err := f.Parse(args); err != nil {
@@ -104,7 +103,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	done, err := r.runAll(ctx, all, *seed, *atOnce)
 	fmt.Fprint(out, "\n", summary(done))
 	if *file != "" {
-		err = errors.Join(err, blockOf(*block).Rewrite(*file, runsTable(done)))
+		err = errors.Join(err, write(*file, done))
 	}
 	return err
 }

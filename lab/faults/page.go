@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,34 +29,56 @@ func summary(done []*outcome) string {
 	return b.String()
 }
 
-// runsTable is the table of runs for the page.
-func runsTable(done []*outcome) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", machine())
-	b.WriteString("| scenario | seed | took, s | kills | power cuts | recoveries | recovery p50, ms | p99, ms | verdict |\n|---|--:|--:|--:|--:|--:|--:|--:|---|\n")
-	for _, o := range done {
-		verdict := "exact"
-		if o.Failed() {
-			verdict = "**fails**: " + firstLine(o.Problems[0])
-		}
-		fmt.Fprintf(&b, "| %s | %d | %.0f | %d | %d | %d | %d | %d | %s |\n", o.Scenario, o.Seed, o.Took.Seconds(), o.Kills, o.Cuts, len(o.Recovery),
-			quantile(o.Recovery, 0.5).Milliseconds(), quantile(o.Recovery, 0.99).Milliseconds(), verdict)
+// runsHead is the head of the table of runs.
+const runsHead = "| scenario | seed | ended, UTC | load average | took, s | kills | power cuts | recoveries | p50, ms | p99, ms | verdict |\n" +
+	"|---|--:|---|--:|--:|--:|--:|--:|--:|--:|---|\n"
+
+// runsTable is a table of runs in which those of now stand in the place of earlier
+// ones of their scenarios. The others stay: all scenarios take hours.
+func runsTable(before string, done []*outcome) string {
+	rows := map[string]string{}
+	_, old, _ := strings.Cut(before, runsHead)
+	for row := range strings.Lines(old) {
+		rows[scenarioOf(row)] = row
 	}
 	for _, o := range done {
-		if len(o.Rises) > 0 {
-			fmt.Fprintf(&b, "\n%s", risesTable(o))
-		}
+		row := o.row()
+		rows[scenarioOf(row)] = row
+	}
+	var b strings.Builder
+	b.WriteString(runsHead)
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		b.WriteString(rows[name])
 	}
 	return b.String()
 }
 
-// risesTable is what outages did to live windows.
+// scenarioOf is the first cell of a row.
+func scenarioOf(row string) string {
+	cells := strings.SplitN(row, "|", 3)
+	return strings.TrimSpace(cells[min(1, len(cells)-1)])
+}
+
+// row is a run in the table.
+func (o *outcome) row() string {
+	verdict := "exact"
+	if o.Failed() {
+		verdict = "**fails**: " + firstLine(o.Problems[0])
+	}
+	return fmt.Sprintf("| %s | %d | %s | %.1f | %.0f | %d | %d | %d | %d | %d | %s |\n", o.Scenario, o.Seed, o.Ended.UTC().Format("2006-01-02 15:04"), o.Load, o.Took.Seconds(),
+		o.Kills, o.Cuts, len(o.Recovery), quantile(o.Recovery, 0.5).Milliseconds(), quantile(o.Recovery, 0.99).Milliseconds(), verdict)
+}
+
+// risesTable is what outages did to live windows; empty: nobody looked.
 func risesTable(o *outcome) string {
+	if len(o.Rises) == 0 {
+		return ""
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d agents: seconds from the end of a live window until a user at its region saw it, p50 · p99 · greatest\n\n", o.Scenario, o.Agents)
-	b.WriteString("| outage, s | before | after | p99 rises to | first of the backlog, s after the heal |\n|--:|--:|--:|--:|--:|\n")
-	row := func(long string, r rise, back string) {
-		fmt.Fprintf(&b, "| %s | %v | %v | %.0f %% | %s |\n", long, r.before, r.after, 100*r.ratio(), back)
+	fmt.Fprintf(&b, "%s, %d agents, %d cores, %s, load average %.1f at the end\n\n", o.Ended.UTC().Format("2006-01-02 15:04 UTC"), o.Agents, runtime.NumCPU(), runtime.Version(), o.Load)
+	b.WriteString("| outage, s | before: p50 · p99 · greatest, s | after | p99 after / before | first of the backlog, s after the heal |\n|--:|--:|--:|--:|--:|\n")
+	row := func(name string, r rise, back string) {
+		fmt.Fprintf(&b, "| %s | %v | %v | %.2f | %s |\n", name, r.before, r.after, r.ratio(), back)
 	}
 	for _, r := range o.Rises {
 		row(fmt.Sprintf("%.0f", r.long.Seconds()), r, fmt.Sprintf("%.1f", r.back.Seconds()))
@@ -61,11 +87,32 @@ func risesTable(o *outcome) string {
 	return b.String()
 }
 
+// write puts what runs came to into the page.
+func write(file string, done []*outcome) error {
+	runs := blockOf("runs")
+	before, err := runs.Read(file)
+	if err == nil {
+		err = runs.Rewrite(file, runsTable(before, done))
+	}
+	for _, o := range done {
+		if text := risesTable(o); text != "" {
+			err = errors.Join(err, blockOf(o.Scenario).Rewrite(file, text))
+		}
+	}
+	return err
+}
+
 // machine says when and on what figures were measured.
 func machine() string {
-	load, _ := os.ReadFile("/proc/loadavg")
-	one, _, _ := strings.Cut(string(load), " ")
-	return fmt.Sprintf("%s, %d cores, %s, load average %s at the end", time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), one)
+	return fmt.Sprintf("%s, %d cores, %s, load average %.1f at the end", time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), runtime.Version(), loadAverage())
+}
+
+// loadAverage is that of the last minute.
+func loadAverage() float64 {
+	text, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(text), " ")
+	load, _ := strconv.ParseFloat(one, 64)
+	return load
 }
 
 // firstLine is the beginning of a text that fits into a table.

@@ -76,6 +76,8 @@ type outcome struct {
 	Began    bool // everything was up and devices played; else the problems are the harness's or the machine's
 	Problems []string
 	Took     time.Duration
+	Ended    time.Time
+	Load     float64 // average, when it ended
 	Recovery []time.Duration
 	Kills    int
 	Cuts     int // of power
@@ -113,7 +115,7 @@ func (r *runner) runBinary(ctx context.Context, s *scenario.Scenario, seed uint6
 	}
 	o := &outcome{Scenario: s.Name, Seed: seed, Dir: t.dir, Agents: len(s.Topology.Agents())}
 	t.run(func() { r.play(t, s, seed, weir, o) })
-	o.Problems, o.Took = t.Problems(), time.Since(t.begun)
+	o.Problems, o.Took, o.Ended, o.Load = t.Problems(), time.Since(t.begun), time.Now(), loadAverage()
 	if !o.Failed() && !r.keep {
 		return o, os.RemoveAll(t.dir)
 	}

@@ -20,12 +20,19 @@ func TestRewrite(t *testing.T) {
 		if err := block.Rewrite(file, "new\n"); err != nil {
 			t.Fatal(err)
 		}
+		if text, err := block.Read(file); text != "new\n" || err != nil {
+			t.Fatalf("the block is %q, %v", text, err)
+		}
 		got, err := os.ReadFile(file)
 		if want := strings.Replace(before, "old", "new", 1); err != nil || string(got) != want {
 			t.Fatalf("got %q, %v, wanted %q", got, err, want)
 		}
 	}
-	if err := (Block{Begins: "<!-- b -->\n", Ends: "<!-- /b -->\n"}).Rewrite(file, "x"); err == nil || !strings.Contains(err.Error(), file) {
+	other := Block{Begins: "<!-- b -->\n", Ends: "<!-- /b -->\n"}
+	if err := other.Rewrite(file, "x"); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("a block that is not there: %v, wanted an error that names the page", err)
+	}
+	if _, err := other.Read(file); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("a block that is not there: %v, wanted an error that names the page", err)
 	}
 }
