@@ -57,8 +57,9 @@ func (c *cable) nearAddress(address string) string {
 	return net.JoinHostPort(c.nearIP, port)
 }
 
-// wrap runs a program in the namespace, as the same process.
-func (c *cable) wrap() []string { return []string{"ip", "netns", "exec", c.space} }
+// wrap runs a program in the namespace, as the same process. ip netns exec would copy
+// all mounts for it: the volumes of other runs could then not be unmounted.
+func (c *cable) wrap() []string { return []string{"nsenter", "--net=/run/netns/" + c.space} }
 
 // unplug takes the cable out: no packet passes, nobody is told.
 func (c *cable) unplug() { c.do("ip", "link set "+c.near+" down") }
@@ -70,8 +71,8 @@ func (c *cable) plug() { c.do("ip", "link set "+c.near+" up") }
 // kernel; 0 takes the bound away.
 func (c *cable) limit(bytesPerSecond int) {
 	if bytesPerSecond == 0 {
-		c.do("ip", "netns exec "+c.space+" tc qdisc del dev "+c.far+" root")
+		c.do("tc", "-n "+c.space+" qdisc del dev "+c.far+" root")
 		return
 	}
-	c.do("ip", fmt.Sprintf("netns exec %s tc qdisc replace dev %s root tbf rate %dbps burst %d latency 400ms", c.space, c.far, bytesPerSecond, max(16<<10, bytesPerSecond/50)))
+	c.do("tc", fmt.Sprintf("-n %s qdisc replace dev %s root tbf rate %dbps burst %d latency 400ms", c.space, c.far, bytesPerSecond, max(16<<10, bytesPerSecond/50)))
 }

@@ -23,6 +23,7 @@ const always = `nats-server: .*(Error trying to connect as leafnode|Stale (Leaf 
 // scenario.
 var explained = map[scenario.Kind]string{
 	scenario.Power: `input has lost its end, which commits were made from|entries are applied above that this outbox never had|a damaged part of a stream is cut out|input/output error`,
+	scenario.Pause: `the store takes nothing any more: restarting the server`,
 	scenario.Fill:  `no space left on device|JetStream|journal did not take a frame`,
 }
 

@@ -52,7 +52,7 @@ func canMount() error {
 // canNamespace makes a network namespace and takes it away.
 func canNamespace() error {
 	name := fmt.Sprintf("w%d-try", os.Getpid()%100_000)
-	for _, command := range [][]string{{"tc", "-V"}, {"ip", "netns", "add", name}, {"ip", "netns", "delete", name}} {
+	for _, command := range [][]string{{"tc", "-V"}, {"nsenter", "-V"}, {"ip", "netns", "add", name}, {"ip", "netns", "delete", name}} {
 		if err := canDo(command...); err != nil {
 			return fmt.Errorf("network namespaces (root, iproute2): %w", err)
 		}

@@ -31,7 +31,7 @@ type Product struct {
 	Leaf   string // of a gateway
 
 	Env  []string // for the lives to come, beside the environment of the test
-	Wrap []string // command that runs the product in its own process, as ip netns exec NAME; empty: none
+	Wrap []string // command that runs the product in its own process, as nsenter --net=FILE; empty: none
 
 	tb     testing.TB
 	weir   Binary
