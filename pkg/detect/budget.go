@@ -32,12 +32,7 @@ const (
 )
 
 func newBudgeted(c Config, s statistic) *budgeted {
-	b := &budgeted{statistic: s, budget: c.Budget}
-	if c.Interval > 0 {
-		b.interval = float64(c.Interval) / second
-		b.mean = b.interval
-	}
-	return b
+	return &budgeted{statistic: s, budget: c.Budget, cadence: cadenceOf(c)}
 }
 
 func (b *budgeted) threshold() float64 { return level(b.budget) }
@@ -80,7 +75,7 @@ func (b *budgeted) decades(score, weight float64) (u float64) {
 }
 
 func (b *budgeted) verdict(t int64, score, decades float64) Verdict {
-	perDay := day / second / b.interval
+	perDay := b.perDay()
 	often := findings(perDay, 1, decades)
 	v := Verdict{Score: score, Alert: level(often), Tail: min(often/perDay, 1)}
 	v.Flag = b.episode.update(t, b.interval, b.budget, opinion{often: often, slowly: math.Inf(1)})

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"math"
 	"slices"
 )
 
@@ -10,21 +11,38 @@ const cadenceFirst = 5 // differences that the interval is first learned from
 // newest says something else by a factor of two and a half, that is the new interval.
 type cadence struct {
 	interval float64 // s; 0: not known yet
-	mean     float64 // EWMA of the differences over 64, each at most ten intervals, s
+	mean     float32 // EWMA of the differences over 64, each at most ten intervals, s
+	rank     float32 // log₁₀ of samples a day
 	first    [cadenceFirst]float32
 	n        uint8 // of first
 }
+
+// cadenceOf is what c says of it.
+func cadenceOf(c Config) (k cadence) {
+	if c.Interval > 0 {
+		k.set(float64(c.Interval) / second)
+	}
+	return k
+}
+
+// set makes interval the time between samples, s.
+func (c *cadence) set(interval float64) {
+	c.interval, c.mean, c.rank = interval, float32(min(interval, math.MaxFloat32)), float32(math.Log10(day/second/interval))
+}
+
+// perDay is samples a day.
+func (c *cadence) perDay() float64 { return day / second / c.interval }
 
 // update takes in a difference in seconds and reports whether the interval has just become another one.
 func (c *cadence) update(dt float64) (changed bool) {
 	if c.interval == 0 {
 		return c.begin(dt)
 	}
-	c.mean += (min(dt, 10*c.interval) - c.mean) / 64
-	if c.mean < 2.5*c.interval && c.mean > c.interval/2.5 {
+	c.mean += float32((min(dt, 10*c.interval) - float64(c.mean)) / 64)
+	if mean := float64(c.mean); mean < 2.5*c.interval && 2.5*mean > c.interval {
 		return false
 	}
-	c.interval = c.mean
+	c.set(float64(c.mean))
 	return true
 }
 
@@ -36,13 +54,19 @@ func (c *cadence) begin(dt float64) (known bool) {
 	sorted := c.first
 	slices.Sort(sorted[:])
 	c.n = 0
-	c.interval = max(float64(sorted[cadenceFirst/2]), 1e-6)
-	c.mean = c.interval
+	c.set(max(float64(sorted[cadenceFirst/2]), 1e-6))
 	return true
 }
 
 func (c *cadence) fields(k *codec) {
-	k.f64s(&c.interval, &c.mean)
+	interval, mean := c.interval, float64(c.mean)
+	k.f64s(&interval, &mean)
+	k.atLeast("interval", interval, 0)
+	k.atLeast("mean difference", mean, 0)
+	if k.reading {
+		c.set(interval)
+		c.mean = float32(min(mean, math.MaxFloat32))
+	}
 	if c.interval <= 0 {
 		for i := range c.first {
 			k.f32(&c.first[i])
@@ -50,6 +74,4 @@ func (c *cadence) fields(k *codec) {
 		k.u8(&c.n)
 		k.within("first differences", uint64(c.n), cadenceFirst)
 	}
-	k.atLeast("interval", c.interval, 0)
-	k.atLeast("mean difference", c.mean, 0)
 }

@@ -42,13 +42,13 @@ func findings(perDay, share, decades float64) float64 {
 
 // level is what is compared with a threshold: it grows by one for each power of ten that a score is rarer than once a
 // day, and stays above 0 for what is common. often is findings per series and day.
-func level(often float64) float64 { return math.Log1p(1/max(often, 1e-300)) / math.Ln10 }
+func level(often float64) float64 { return log1p(1/max(often, 1e-300)) / math.Ln10 }
 
 // Peaks correct what a band says of its scores by the series itself: how often its scores begin to go beyond a mark, and
 // how far they then go before they come back, against what is usual. A score that stays up is one event, as it is one
 // finding, and more where it stays for long; its highest value counts.
 type peaks struct {
-	rate  float32 // of events, in usual ones; 0 at first: the features behind a score are on the safe side
+	rate  float32 // of events, in usual ones
 	mean  float32 // of how far events go beyond the mark, clipped
 	count float32 // events, at most peakMemory
 	top   float32 // of the running event; 0: none runs
@@ -56,6 +56,7 @@ type peaks struct {
 
 // A peakSpec is what the peaks of a band share.
 type peakSpec struct {
+	rate   float64 // of events, at first: features that know little are on the safe side
 	mean   float64 // of how far events go beyond the mark, usually
 	weight float64 // events that what is usual speaks for
 	least  float64 // of the stretch
@@ -70,16 +71,17 @@ const (
 )
 
 var (
-	fastPeaks = peakSpec{mean: 0.434, weight: 30, least: 0.8, most: 3, rarest: 0.1, runs: 0.05, safe: 1}
-	slowPeaks = peakSpec{mean: 1.2, weight: 10, least: 1, most: 3, rarest: 0.7, runs: 0.05}
-	slowAlone = peakSpec{mean: 1.2, weight: 10, least: 1, most: 3, rarest: 0.1, safe: 2}
+	fastPeaks = peakSpec{rate: 0.1, mean: 0.434, weight: 30, least: 0.8, most: 3, rarest: 0.1, runs: 0.05, safe: 1}
+	slowPeaks = peakSpec{rate: 0.5, mean: 1.2, weight: 10, least: 1, most: 3, rarest: 0.7, runs: 0.05}
+	slowAlone = peakSpec{rate: 0.5, mean: 1.2, weight: 10, least: 1, most: 3, rarest: 0.1, safe: 2}
 )
 
 // The marks: fastMark in events per day, and slowMark as a score of which slowEvents of the blocks are the first.
 const (
-	fastMark   = 40
-	slowMark   = 2.8
-	slowEvents = 0.01
+	fastMark     = 40
+	fastMarkRank = 1.602 // log₁₀ of it
+	slowMark     = 2.8
+	slowEvents   = 0.01
 )
 
 // fit is a score beyond the mark as if the series went as far as is usual, on the safe side by a standard error.
@@ -92,10 +94,9 @@ func (p *peaks) fit(s *peakSpec, mark, score float64) float64 {
 	return mark + (score-mark)/min(max(mean*(1+s.safe/math.Sqrt(n))/s.mean, s.least), s.most)
 }
 
-// rarer is how many decades rarer than usual events are, on the safe side by a standard error.
-func (p *peaks) rarer(s *peakSpec) float64 {
-	n := float64(p.count) + s.weight
-	return -math.Log10(max(float64(p.rate), s.rarest) * (1 + 1/math.Sqrt(n)))
+// events is how many there are for each usual one, on the safe side by a standard error.
+func (p *peaks) events(s *peakSpec) float64 {
+	return max(float64(p.rate), s.rarest) * (1 + 1/math.Sqrt(float64(p.count)+s.weight))
 }
 
 // learn takes in the nth score, which counts as weight, 0 to 1; share of the scores usually begin an event.
@@ -111,7 +112,7 @@ func (p *peaks) learn(s *peakSpec, n uint32, share, mark, score, weight float64)
 		p.goes(s, float64(p.top)-mark, weight)
 		p.top = 0
 	}
-	p.rate += float32((events/share - float64(p.rate)) / (min(float64(n), peakMemory/share) + s.weight/share))
+	p.rate += float32((events - share*float64(p.rate)) / (min(share*float64(n), peakMemory) + s.weight))
 }
 
 // goes takes in how far an event has gone.

@@ -11,14 +11,14 @@ type ensemble struct {
 	fast
 	flat
 	gap
-	slow
 	previous float64 // value
 	last     int64   // time of the newest sample
 	block    block
 	episode  episode
 	peaks    [2]peaks // of the fast and the slow band
-	rarity   [2]half  // decades of their newest scores
+	rarity   [2]half  // decades of their newest scores; 0 where that is common
 	judged   bool     // the slow band has judged the newest sample
+	slow              // last: most samples do not touch it
 }
 
 // block is what the slow band gets its next value from.
@@ -30,11 +30,9 @@ type block struct {
 }
 
 func newEnsemble(c Config) judge {
-	e := &ensemble{budget: c.Budget}
+	e := &ensemble{budget: c.Budget, peaks: [2]peaks{{rate: float32(fastPeaks.rate)}, {rate: float32(slowPeaks.rate)}}}
 	e.slow.profile.cycle, e.slow.profile.start = c.Day, c.DayStart
-	if c.Interval > 0 {
-		e.interval = float64(c.Interval) / second
-		e.mean = e.interval
+	if e.cadence = cadenceOf(c); e.interval > 0 {
 		e.resize()
 	}
 	return e
@@ -80,43 +78,53 @@ func (e *ensemble) restart() {
 // judgeSample judges x, dt seconds after the sample before it.
 func (e *ensemble) judgeSample(t int64, x, dt float64) Verdict {
 	weight := e.episode.weight(t, e.interval)
-	fastScore, often := e.fastBand(x, dt, weight)
-	flatScore, flatOften := e.watchFlat(x, weight)
-	gapScore := e.gap.update(dt/e.interval, weight)
-	perDay := day / second / e.interval
-	o := opinion{often: min(often, flatOften, findings(perDay, gapShare, flatCurve.decades(gapScore))), alone: e.block.size == 1}
-	slowScore := e.slowBand(t, x, weight, &o)
+	o := opinion{alone: e.block.size == 1}
+	score := e.fastBand(x, dt, weight, &o)
+	score += e.watchRuns(x, dt, weight, &o)
+	score += e.slowBand(t, x, weight, &o)
 	e.previous = x
 
 	all := min(o.often, o.slowly)
-	v := Verdict{Score: fastScore + flatScore + gapScore + slowScore, Alert: level(all), Tail: min(all/perDay, 1)}
+	v := Verdict{Score: score, Alert: level(all), Tail: min(all/e.perDay(), 1)}
 	v.Flag = e.episode.update(t, e.interval, e.budget, o)
-	if v.Open = e.episode.open; !v.Flag {
-		v.Alert = suppress(v.Alert, e.threshold(), o.fresh || o.often <= o.slowly)
+	fresh := o.fresh || o.often <= o.slowly
+	if v.Open = e.episode.open; !v.Flag && !(fresh && all > 2*e.budget) { // that is below the threshold
+		v.Alert = suppress(v.Alert, e.threshold(), fresh)
 	}
 	return v
 }
 
-// fastBand is what the fast band says of x, where there is one, and how many findings a day would come of it.
-func (e *ensemble) fastBand(x, dt, weight float64) (score, often float64) {
+// fastBand is the score of x in the fast band, whose opinion goes into o.
+func (e *ensemble) fastBand(x, dt, weight float64, o *opinion) (score float64) {
 	weight *= suspicion(e.rarity[0], fastSuspect)
 	score = e.fast.update(x, e.previous, dt, e.interval, weight)
-	mark := max(math.Log10(day/second/e.interval/fastMark), 1) // decades that so many events a day reach
-	decades := e.peaks[0].fit(&fastPeaks, mark, score) + e.peaks[0].rarer(&fastPeaks)
-	e.peaks[0].learn(&fastPeaks, e.fast.n, math.Exp(-mark*math.Ln10), mark, score, weight)
-	e.rarity[0] = halfOf(decades)
+	mark := max(float64(e.rank)-fastMarkRank, 1) // decades that fastMark events a day reach
+	usual := min(fastMark*e.interval/(day/second), 0.1)
+	decades, events := e.peaks[0].fit(&fastPeaks, mark, score), e.peaks[0].events(&fastPeaks)
+	e.peaks[0].learn(&fastPeaks, e.fast.n, usual, mark, score, weight)
+	if e.rarity[0] = 0; decades > fastSuspect-1 { // events are a decade rarer than usual at most
+		e.rarity[0] = halfOf(decades - math.Log10(events))
+	}
 	share := fastShare
-	if e.block.size == 1 {
+	if o.alone {
 		share = fastBeside
 	}
-	return score, findings(day/second/e.interval, share, decades)
+	o.often = findings(e.perDay()*events, share, decades)
+	return score
 }
 
-// watchFlat is the same of a run of equal values; there are fewer runs than samples.
-func (e *ensemble) watchFlat(x, weight float64) (score, often float64) {
-	score = e.flat.update(x == e.previous, weight)
-	runs := day / second / e.interval / max(float64(e.flat.usual), 1)
-	return score, findings(runs, flatShare, flatCurve.decades(score))
+// watchRuns is the same of a run of equal values, of which there are fewer than samples, and of the time since the
+// sample before.
+func (e *ensemble) watchRuns(x, dt, weight float64, o *opinion) (score float64) {
+	if u := e.flat.update(x == e.previous, weight); u > 0 {
+		o.often = min(o.often, findings(e.perDay()/max(float64(e.flat.usual), 1), flatShare, flatCurve.decades(u)))
+		score += u
+	}
+	if u := e.gap.update(dt/e.interval, weight); u > 0 {
+		o.often = min(o.often, findings(e.perDay(), gapShare, flatCurve.decades(u)))
+		score += u
+	}
+	return score
 }
 
 // Decades from which a band learns less: what goes on for long has begun somewhere.
@@ -163,9 +171,12 @@ func (e *ensemble) slowBand(t int64, x, weight float64, o *opinion) (score float
 	if o.alone {
 		spec = &slowAlone
 	}
-	decades := slowCurve.decades(e.peaks[1].fit(spec, slowMark, smoothed)) + e.peaks[1].rarer(spec)
+	decades := slowCurve.decades(e.peaks[1].fit(spec, slowMark, smoothed)) - math.Log10(e.peaks[1].events(spec))
 	e.peaks[1].learn(spec, e.slow.n, slowEvents, slowMark, smoothed, weight)
 	e.rarity[1] = halfOf(decades)
+	if !o.alone {
+		decades *= e.slow.heard(length)
+	}
 	share := slowShare
 	if o.alone {
 		share = slowBeside

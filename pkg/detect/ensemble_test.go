@@ -141,30 +141,112 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestNoiseKeepsBudget is a short form of the evaluation in lab: series-days of each family, one sample in ten seconds.
-func TestNoiseKeepsBudget(t *testing.T) {
-	families := map[string]func(r *rand.Rand, before float64) float64{
-		"normal":    func(r *rand.Rand, _ float64) float64 { return r.NormFloat64() },
-		"laplace":   func(r *rand.Rand, _ float64) float64 { return math.Copysign(r.ExpFloat64(), r.Float64()-0.5) },
-		"ar(1)":     func(r *rand.Rand, before float64) float64 { return 0.95*before + r.NormFloat64() },
-		"quantized": func(r *rand.Rand, _ float64) float64 { return math.Round(r.NormFloat64()) },
+// families are kinds of noise: the next value after the one before.
+var families = map[string]func(r *rand.Rand, before float64) float64{
+	"normal":    func(r *rand.Rand, _ float64) float64 { return r.NormFloat64() },
+	"laplace":   func(r *rand.Rand, _ float64) float64 { return math.Copysign(r.ExpFloat64(), r.Float64()-0.5) },
+	"ar(1)":     func(r *rand.Rand, before float64) float64 { return 0.95*before + r.NormFloat64() },
+	"quantized": func(r *rand.Rand, _ float64) float64 { return math.Round(r.NormFloat64()) },
+}
+
+const tensOfSecondsADay = 8640
+
+// flagsOf plays a series of a family, one sample in ten seconds, and counts flags of the first day and of the others.
+func flagsOf(next func(*rand.Rand, float64) float64, seed uint64, days int) (first, later int) {
+	d, _ := New(Default, Config{})
+	r := rand.New(rand.NewPCG(seed, 3))
+	x := 0.0
+	for i := range days * tensOfSecondsADay {
+		x = next(r, x)
+		flag := d.Update(Sample{Time: int64(i+1) * 10 * second, Value: x, Completeness: 1}).Flag
+		switch {
+		case flag && i < tensOfSecondsADay:
+			first++
+		case flag:
+			later++
+		}
 	}
+	return first, later
+}
+
+// TestNoiseKeepsBudget is a short form of the evaluation in lab: series-days of each family.
+func TestNoiseKeepsBudget(t *testing.T) {
 	const series, days = 3, 6
 	for name, next := range families {
 		flags := 0
 		for n := range series {
-			d, _ := New(Default, Config{})
-			r := rand.New(rand.NewPCG(uint64(n), 3))
-			x := 0.0
-			for i := range days * 8640 {
-				x = next(r, x)
-				if d.Update(Sample{Time: int64(i+1) * 10 * second, Value: x, Completeness: 1}).Flag && i > 8640 {
-					flags++
-				}
-			}
+			_, later := flagsOf(next, uint64(n), days)
+			flags += later
 		}
 		if flags > 5 { // 1.5 are allowed for, more than 5 have a probability of 0.4 %
 			t.Errorf("%s: %d findings in %d series-days", name, flags, series*(days-1))
 		}
+	}
+}
+
+// TestFirstDayKeepsBudget: who knows little says little.
+func TestFirstDayKeepsBudget(t *testing.T) {
+	const series = 10
+	flags := 0
+	for _, next := range families {
+		for n := range series {
+			first, _ := flagsOf(next, 100+uint64(n), 1)
+			flags += first
+		}
+	}
+	if wanted := 0.1 * series * float64(len(families)); float64(flags) > 2*wanted {
+		t.Errorf("%d findings in %d first days, %g are wanted", flags, series*len(families), wanted)
+	}
+}
+
+// TestFirstHours: what is gross is found three hours after the first value.
+func TestFirstHours(t *testing.T) {
+	const onset = 3 * 360
+	for fault, change := range map[string]func(i int, x float64) float64{
+		"spike of 15 σ": func(i int, x float64) float64 {
+			if i == 0 {
+				x += 15
+			}
+			return x
+		},
+		"step of 4 σ": func(_ int, x float64) float64 { return x + 4 },
+		"flat line":   func(int, float64) float64 { return 0.3 },
+	} {
+		found := 0
+		for n := range 20 {
+			d, _ := New(Default, Config{})
+			r := rand.New(rand.NewPCG(uint64(n), 5))
+			for i := range onset + 60 {
+				x := r.NormFloat64()
+				if i >= onset {
+					x = change(i-onset, x)
+				}
+				if d.Update(Sample{Time: int64(i+1) * 10 * second, Value: x, Completeness: 1}).Flag && i >= onset {
+					found++
+					break
+				}
+			}
+		}
+		if found < 12 {
+			t.Errorf("%s: found in %d of 20 series", fault, found)
+		}
+	}
+}
+
+// TestNotSeenIsNotNever: a cut that nothing went beyond for long makes what goes beyond it no rarer than once in all
+// that was seen, however surely the tail speaks.
+func TestNotSeenIsNotNever(t *testing.T) {
+	var e edge
+	for n := range uint32(700) {
+		p := paceOf(n, 10)
+		phi := 1.0
+		if n == 20 {
+			phi = 4 // the first values had the greatest of all, by chance
+		}
+		e.update(&p, phi, 0, 1)
+	}
+	p := paceOf(700, 10)
+	if u := e.update(&p, float64(e.cut)*1.0001, 0, 1); u > math.Log10(700) {
+		t.Errorf("what comes once in 700 is %.1f decades rare", u)
 	}
 }

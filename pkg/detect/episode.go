@@ -40,8 +40,7 @@ func (e *episode) weight(t int64, interval float64) float64 {
 // update reports whether a sample is flagged: it begins an episode, or the slow band says again, after a long time, that
 // it has never been so bad.
 func (e *episode) update(t int64, interval, budget float64, o opinion) (flag bool) {
-	again := e.told == 0 || float64(t-e.told)/second > max(calmSlow, calmSamples*interval)
-	if o.slowly <= budget && o.fresh && again && (o.alone || !e.open || e.slowly) {
+	if o.slowly <= budget && o.fresh && e.again(t, interval) && (o.alone || !e.open || e.slowly) {
 		flag, e.told = true, t
 	}
 	flag = flag || o.often <= budget && !e.open
@@ -56,6 +55,11 @@ func (e *episode) update(t int64, interval, budget float64, o opinion) (flag boo
 		e.open, e.slowly = false, false
 	}
 	return flag
+}
+
+// again reports whether the slow band may flag, after its last one.
+func (e *episode) again(t int64, interval float64) bool {
+	return e.told == 0 || float64(t-e.told)/second > max(calmSlow, calmSamples*interval)
 }
 
 // hold is how long it must be calm until the episode is over, s.

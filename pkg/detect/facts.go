@@ -211,9 +211,7 @@ func (m *missing) fields(c *codec) {
 }
 
 func newMissing(c Config) *missing {
-	m := &missing{after: c.Missing}
-	m.interval, m.mean = float64(c.Interval)/second, float64(c.Interval)/second
-	return m
+	return &missing{after: c.Missing, cadence: cadenceOf(c)}
 }
 
 func newFacts(c Config) judge {

@@ -80,20 +80,24 @@ func (f *fast) update(x, previous, dt, interval, weight float64) (score float64)
 	}
 	f.quantize(math.Abs(x - previous))
 	dt = min(dt, 3*interval)
-	z, before := f.ratio(x-f.location, f.spread), clipped(f.ratio(previous-f.location, f.spread))
-	innovation := math.Abs(x - f.location - f.likeness()*(previous-f.location))
-	e := f.ratio(innovation, f.jump)
+	perSpread, perJump := f.per(f.spread), f.per(f.jump)
+	off, offBefore := x-f.location, previous-f.location
+	z, before := ratio(off*perSpread), clipped(offBefore*perSpread)
+	innovation := math.Abs(off - f.likeness()*offBefore)
+	e := ratio(innovation * perJump)
 	f.newest = halfOf(innovation)
-	noisy := math.Exp(-dt / (noisySamples * interval)) // the others are powers of it
+	noisy := 1 - gain(dt, noisySamples*interval) // the others are powers of it
 	long := noisy * noisy * noisy
 	short := long * long * long * long
-	follow(&f.short, clipped(z), 1-short)
-	follow(&f.long, clipped(z), 1-long)
+	seen := clipped(z)
+	follow(&f.short, seen, 1-short)
+	follow(&f.long, seen, 1-long)
 	follow(&f.noise, min(e, pageClip), 1-noisy)
 	if f.n >= fastBegin {
-		score = f.judge(z, e, interval, weight)
+		step := (dither(f.n) - 0.5) * float64(f.quantum)
+		score = f.judge(z, e, ratio(step*perSpread), ratio(step*perJump), interval, weight)
 	}
-	f.learn(x, innovation, clipped(z), before, dt, interval, weight)
+	f.learn(x, innovation, seen, before, dt, interval, weight)
 	f.n += min(1, math.MaxUint32-f.n)
 	return score
 }
@@ -111,14 +115,17 @@ func follow(average *float32, x, part float64) {
 	*average += float32(part * (x - float64(*average)))
 }
 
-// ratio is v in units of what is usual, 0 while nothing is. What is usual of a series that mostly stands still is a
-// part of its step.
-func (f *fast) ratio(v float64, usual float32) float64 {
+// per is what makes values multiples of what is usual, 0 while nothing is. What is usual of a series that mostly stands
+// still is a part of its step.
+func (f *fast) per(usual float32) float64 {
 	if usual = max(usual, 0.1*f.quantum); usual <= 0 {
 		return 0
 	}
-	return min(max(v/float64(usual), -1e9), 1e9)
+	return 1 / float64(usual)
 }
+
+// ratio keeps a multiple of what is usual finite.
+func ratio(v float64) float64 { return min(max(v, -1e9), 1e9) }
 
 func clipped(z float64) float64 { return min(max(z, -clipDeviation), clipDeviation) }
 
@@ -131,29 +138,31 @@ func (f *fast) quantize(difference float64) {
 }
 
 // judge lets each feature judge and learn the newest value: z deviations from the location, e usual innovations from
-// what the one before let expect. Each has its share of the budget: the rarest decides.
-func (f *fast) judge(z, e, interval, weight float64) (score float64) {
-	n, warm := f.n-fastBegin, f.n >= fastWarm
-	target := min(edgesPerDay*interval/(day/second), edgeMost)
-	step := (dither(f.n) - 0.5) * float64(f.quantum)
-	blurs := [fastShort]float64{f.ratio(step, f.spread), f.ratio(step, f.spread), f.ratio(step, f.jump)}
+// what the one before let expect, each blurred by a part of the series' step. Each has its share of the budget: the
+// rarest decides.
+func (f *fast) judge(z, e, blur, jumpBlur, interval, weight float64) (score float64) {
+	n := f.n - fastBegin
+	p := paceOf(n, interval)
 	var u [fastFeatures]float64
-	for i, phi := range [fastShort]float64{max(z, 0), max(-z, 0), e} {
-		if phi == 0 {
-			blurs[i] = 0
-		}
-		u[i] = f.edges[i].update(n, target, phi, blurs[i], weight)
-	}
+	u[fastUp] = f.edges[fastUp].update(&p, max(z, 0), blur, weight)
+	u[fastDown] = f.edges[fastDown].update(&p, max(-z, 0), blur, weight)
+	u[fastJump] = f.edges[fastJump].update(&p, e, jumpBlur, weight)
+	part := weight / min(float64(n)+1, slowMemory)
 	for i, phi := range [fastLoud - fastShort]float32{f.short, f.long} {
-		u[fastShort+i] = f.means[i].update(n, math.Abs(float64(phi)), meanLeasts[i], weight, meanWeights[i])
+		u[fastShort+i] = f.means[i].update(n, math.Abs(float64(phi)), meanLeasts[i], part, weight*meanWeights[i])
 	}
-	e = min(e, pageClip)
 	if n >= pageBegin {
-		u[fastLoud] = f.loud.update(n-pageBegin, e-pageLoud, weight)
-		u[fastCalm] = f.calm.update(n-pageBegin, pageCalm-e, weight)
+		t := turnOf(n-pageBegin, weight)
+		e = min(e, pageClip)
+		u[fastLoud] = f.loud.update(&t, e-pageLoud)
+		u[fastCalm] = f.calm.update(&t, pageCalm-e)
+	}
+	f.parts = [fastFeatures]half{}
+	if f.n < fastWarm {
+		return 0
 	}
 	for i := range u {
-		if f.parts[i] = 0; warm {
+		if u[i] > 0 {
 			f.parts[i] = halfOf(u[i])
 			score = max(score, u[i]-fastShares[i])
 		}
@@ -161,19 +170,20 @@ func (f *fast) judge(z, e, interval, weight float64) (score float64) {
 	return score
 }
 
-// update judges the nth value phi, then learns it as so many independent ones. The cut lies least beyond what is usual.
-func (c *crest) update(n uint32, phi float64, least float32, weight, independent float64) (u float64) {
-	t := tail{mean: c.mean, count: c.count}
+// update judges the nth value phi, then learns it: as a part of what is usual, and as weight independent ones. The cut
+// lies least beyond what is usual.
+func (c *crest) update(n uint32, phi float64, least float32, part, weight float64) (u float64) {
 	far := float64(max(c.cut-c.usual, least*c.usual, 1e-9))
 	if y := phi - float64(c.usual) - far; y > 0 {
+		t := tail{mean: c.mean, count: c.count}
 		u = t.surprise(&meanTails, y, far)
 		if n >= fastWarm-fastBegin {
-			t.learn(&meanTails, y, far, float32(weight*independent))
+			t.learn(&meanTails, y, far, float32(weight))
 		}
+		c.mean, c.count = t.mean, t.count
 	}
-	c.mean, c.count = t.mean, t.count
-	c.usual += float32(weight * (phi - float64(c.usual)) / min(float64(n)+1, slowMemory))
-	c.cut = float32(meanTails.follow(float64(c.cut), n, phi, float64(c.usual), weight*independent))
+	follow(&c.usual, phi, part)
+	c.cut = float32(meanTails.follow(float64(c.cut), n, phi, float64(c.usual), weight))
 	return u
 }
 

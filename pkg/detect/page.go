@@ -25,22 +25,34 @@ const (
 	pageMost   = 12    // decades: where the sum stops, so that it comes down again
 )
 
-// update adds the nth step, and is −log₁₀ of how often a sum comes so far.
-func (p *page) update(n uint32, step, weight float64) (u float64) {
+// A pageTurn is what all pages of a series do with the nth step.
+type pageTurn struct {
+	trust float64 // part of a tilt that is safe to count on
+	part  float64 // of a step in the tilt
+}
+
+func turnOf(n uint32, weight float64) pageTurn {
+	seen := min(float64(n), pageMemory)
+	return pageTurn{trust: 1 / (1 + pageDoubt/math.Sqrt(seen+1)), part: 2 * weight / (seen + pageSettle)}
+}
+
+// update adds a step, and is −log₁₀ of how often a sum comes so far.
+func (p *page) update(t *pageTurn, step float64) (u float64) {
 	tilt := float64(p.tilt)
 	if tilt == 0 {
 		tilt = pageTilt
 	}
-	seen := min(float64(n), pageMemory)
-	safe := tilt / (1 + pageDoubt/math.Sqrt(seen+1))
-	sum := min(max(float64(p.sum)+step, 0), pageMost*math.Ln10/safe)
+	sum, safe := max(float64(p.sum)+step, 0), tilt*t.trust
+	if sum*safe > pageMost*math.Ln10 {
+		sum = pageMost * math.Ln10 / safe
+	}
 	p.sum = float32(sum)
-	tilt -= 2 * weight / (seen + pageSettle) * math.Expm1(tilt*step)
+	tilt -= t.part * (math.Exp(tilt*step) - 1)
 	p.tilt = float32(min(max(tilt, 0.02), 4))
 	if sum == 0 {
 		return 0
 	}
-	return pageRare + safe*sum/math.Ln10
+	return pageRare + safe*sum*(1/math.Ln10)
 }
 
 func (p *page) fields(c *codec) {

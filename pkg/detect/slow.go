@@ -200,6 +200,15 @@ func (s *slow) judge(t int64, x, difference, dt, weight float64) (score float64)
 	return score
 }
 
+// heard is the share of a day that blocks of length seconds have covered so far, 1 where there is no cycle: how far a
+// level goes in a day is known after a day.
+func (s *slow) heard(length float64) float64 {
+	if s.profile.cycle <= 0 {
+		return 1
+	}
+	return min(float64(s.n)*length*second/float64(s.profile.cycle), 1)
+}
+
 // loud reports whether the newest block itself is still unusual, in its value or for its time of day. Averages, and the
 // smoothed score, stay so for long after.
 func (s *slow) loud() bool {
