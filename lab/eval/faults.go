@@ -51,7 +51,9 @@ func findFaults(kinds []detect.Kind, plan []cadence, noise map[noiseKey]hearing,
 			if !f.Wanted {
 				continue
 			}
-			grounds = append(grounds, ground{c, f.Seasonal(), true, 0, seed})
+			if c.Seasonal > 0 {
+				grounds = append(grounds, ground{c, f.Seasonal(), true, 0, seed})
+			}
 			for past := range c.Pasts {
 				grounds = append(grounds, ground{c, f, false, past, seed})
 			}

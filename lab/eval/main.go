@@ -124,7 +124,9 @@ func (r *report) measure(stage string, kinds []detect.Kind, o options) (err erro
 	case stageNoise:
 		r.Noise, err = hearNoise(thatMatter(kinds, o), r.Plan, r.Seed)
 	case stageFaults:
-		r.Faults, err = findFaults(thatMatter(kinds, o), r.Plan, r.Noise, r.Seed)
+		if r.Faults, err = findFaults(thatMatter(kinds, o), r.Plan, r.Noise, r.Seed); err == nil {
+			r.FirstFaults, err = findFaults(asShipped(thatMatter(kinds, o)), onFirstDay(r.Plan), nil, r.Seed)
+		}
 	}
 	return err
 }
@@ -166,6 +168,11 @@ func thatMatter(kinds []detect.Kind, o options) []detect.Kind {
 		return kinds
 	}
 	return slices.DeleteFunc(slices.Clone(kinds), func(k detect.Kind) bool { return k.Fact && k.Name != "facts" })
+}
+
+// asShipped are the default detector and the facts, as a series is watched.
+func asShipped(kinds []detect.Kind) []detect.Kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k detect.Kind) bool { return !k.Fact && k.Name != detect.Default })
 }
 
 // machine is what the times depend on.

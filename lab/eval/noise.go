@@ -15,6 +15,16 @@ type hearing struct {
 	Findings int
 	Days     int       // series-days after the warm-up
 	Peaks    []float64 // highest Alert of each of these days
+	First    int       // findings in the first day of each series
+	Series   int       // that were heard from their beginning
+}
+
+// onFirstDay is what was heard on the first days alone.
+func (h hearing) onFirstDay() hearing { return hearing{Findings: h.First, Days: h.Series} }
+
+// plus is both.
+func (h hearing) plus(o hearing) hearing {
+	return hearing{h.Findings + o.Findings, h.Days + o.Days, append(h.Peaks, o.Peaks...), h.First + o.First, h.Series + o.Series}
 }
 
 // perDay is findings per series and day.
@@ -66,7 +76,7 @@ func hearNoise(kinds []detect.Kind, plan []cadence, seed uint64) (map[noiseKey]h
 		for k, h := range heard[i] {
 			if h.Days > 0 {
 				key := noiseKey{kinds[k].Name, t.cadence.Name, t.family.Name}
-				all[key] = hearing{all[key].Findings + h.Findings, all[key].Days + h.Days, append(all[key].Peaks, h.Peaks...)}
+				all[key] = all[key].plus(h)
 			}
 		}
 	}
@@ -119,6 +129,9 @@ func listen(listeners []*listener, source synth.Source, c cadence) []hearing {
 	for n := range warm + most {
 		var hearers []*listener
 		for _, l := range listeners {
+			if n == 0 {
+				l.heard.Series = 1
+			}
 			if n >= warm && n < warm+l.days {
 				l.heard.Days++
 				l.heard.Peaks = append(l.heard.Peaks, 0)
@@ -131,7 +144,7 @@ func listen(listeners []*listener, source synth.Source, c cadence) []hearing {
 		for at := from; at < from+day; at += c.Step {
 			s := detect.Sample{Time: epoch + int64(at), Value: source(at, 1).Value, Completeness: 1}
 			for _, l := range hearers {
-				l.hear(s)
+				l.hear(s, n == 0)
 			}
 		}
 	}
@@ -142,10 +155,13 @@ func listen(listeners []*listener, source synth.Source, c cadence) []hearing {
 	return all
 }
 
-// hear counts findings and keeps the day's peak once the warm-up is over.
-func (l *listener) hear(s detect.Sample) {
+// hear counts findings of the first day and, once the warm-up is over, of the others, with each day's peak.
+func (l *listener) hear(s detect.Sample, first bool) {
 	v := l.detector.Update(s)
 	opens := l.edges.Add(v.Flag)
+	if opens && first {
+		l.heard.First++
+	}
 	if n := len(l.heard.Peaks); n > 0 {
 		l.heard.Peaks[n-1] = max(l.heard.Peaks[n-1], v.Alert)
 		if opens {

@@ -62,6 +62,18 @@ var fullPlan = []cadence{
 	{"5 min", 5 * time.Minute, 2 * day, 10, 256, 16, false, 80, 3, 50},
 }
 
+// firstFault is when faults of the first day can begin at the earliest.
+const firstFault = 8 * time.Hour
+
+// onFirstDay is the same with a warm-up of some hours, and half of the series.
+func onFirstDay(plan []cadence) []cadence {
+	early := slices.Clone(plan)
+	for i := range early {
+		early[i].Warm, early[i].Pasts, early[i].Seasonal = firstFault, (early[i].Pasts+1)/2, 0
+	}
+	return early
+}
+
 const day = 24 * time.Hour
 
 // epoch is the time of the first made sample: a Monday, 00:00 UTC.

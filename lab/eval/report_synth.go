@@ -15,35 +15,49 @@ func (r report) noise() string {
 	if !hasKind(r.Noise, func(k noiseKey) string { return k.Detector }) {
 		return ""
 	}
-	rows := [][]string{{"family"}}
-	for _, c := range r.Plan {
-		rows[0] = append(rows[0], c.Name)
-	}
-	for _, f := range synth.Families() {
-		row := []string{familyName(f)}
-		for _, c := range r.Plan {
-			row = append(row, r.Noise[noiseKey{detect.Default, c.Name, f.Name}].String())
-		}
-		rows = append(rows, row)
-	}
-	rows = append(rows, r.wantedNoise())
+	rows := r.noiseRows(func(h hearing) hearing { return h })
 	return fmt.Sprintf("### False findings\n\nFindings of `%s` per series and day on healthy noise, after a day of warm-up (two at 5 min): findings in so many series-days, and what the rate is at most, at 95 %% confidence. Wanted are at most %g. In brackets: families for which nothing is wanted.\n\n",
 		detect.Default, detect.DefaultBudget) + page.Table(rows)
 }
 
-// wantedNoise adds up the families for which the budget must hold.
-func (r report) wantedNoise() []string {
-	row := []string{"all but those in brackets"}
+// noiseRows is a part of what the default detector heard, by family and cadence, and in all families for which the
+// budget must hold.
+func (r report) noiseRows(part func(hearing) hearing) [][]string {
+	rows, last := [][]string{{"family"}}, []string{"all but those in brackets"}
 	for _, c := range r.Plan {
-		var sum hearing
-		for _, f := range synth.Families() {
-			if h := r.Noise[noiseKey{detect.Default, c.Name, f.Name}]; f.Wanted {
-				sum.Findings, sum.Days = sum.Findings+h.Findings, sum.Days+h.Days
+		rows[0] = append(rows[0], c.Name)
+	}
+	sums := make([]hearing, len(r.Plan))
+	for _, f := range synth.Families() {
+		row := []string{familyName(f)}
+		for i, c := range r.Plan {
+			h := r.Noise[noiseKey{detect.Default, c.Name, f.Name}]
+			if row = append(row, part(h).String()); f.Wanted {
+				sums[i] = sums[i].plus(h)
 			}
 		}
-		row = append(row, sum.String())
+		rows = append(rows, row)
 	}
-	return row
+	for _, sum := range sums {
+		last = append(last, part(sum).String())
+	}
+	return append(rows, last)
+}
+
+// firstDay is what the default detector says on the first day of a series, and which faults it finds then.
+func (r report) firstDay() string {
+	text := ""
+	if hasKind(r.Noise, func(k noiseKey) string { return k.Detector }) {
+		text += "Findings on healthy noise in the first day of a series, from its first value on.\n\n" + page.Table(r.noiseRows(hearing.onFirstDay)) + "\n"
+	}
+	if len(r.FirstFaults) > 0 {
+		text += fmt.Sprintf("Faults that begin %g hours after the first value: the share that %s finds, over the seven families.\n\n",
+			firstFault.Hours(), together) + page.Table(r.huntRows(r.FirstFaults))
+	}
+	if text == "" {
+		return ""
+	}
+	return "### The first day\n\n" + text
 }
 
 // hasKind reports whether there is anything of the default detector.
@@ -101,27 +115,36 @@ func (r report) hunts() string {
 	if !hasKind(r.Faults, func(k faultKey) string { return k.Detector }) {
 		return ""
 	}
+	rows := r.huntRows(r.Faults)
+	return fmt.Sprintf("### Injected faults\n\nShare of faults for which %s opens a finding while they last, as shipped, that is at a budget of %g false findings per series and day: found of injected, over the seven families, and the median time from the onset to the finding. What is over in one sample, or missing, may be found three samples later.\n\n",
+		together, detect.DefaultBudget) + page.Table(rows)
+}
+
+// huntRows are the faults that were tried, over all families.
+func (r report) huntRows(hunts map[faultKey]hunt) [][]string {
 	rows := [][]string{{"fault", "wanted"}}
 	for _, c := range r.Plan {
 		rows[0] = append(rows[0], c.Name)
 	}
 	for _, fault := range synth.Faults() {
-		row := []string{fault.Name, "–"}
+		row, trials := []string{fault.Name, "–"}, 0
 		if fault.Wanted > 0 {
 			row[1] = percent(fault.Wanted)
 		}
 		for _, c := range r.Plan {
-			row = append(row, r.overFamilies(together, c.Name, fault.Name).String())
+			h := overFamilies(hunts, together, c.Name, fault.Name)
+			row, trials = append(row, h.String()), trials+h.Trials
 		}
-		rows = append(rows, row)
+		if trials > 0 {
+			rows = append(rows, row)
+		}
 	}
-	return fmt.Sprintf("### Injected faults\n\nShare of faults for which %s opens a finding while they last, as shipped, that is at a budget of %g false findings per series and day: found of injected, over the seven families, and the median time from the onset to the finding. What is over in one sample, or missing, may be found three samples later.\n\n",
-		together, detect.DefaultBudget) + page.Table(rows)
+	return rows
 }
 
-func (r report) overFamilies(detector, cadence, fault string) (sum hunt) {
+func overFamilies(hunts map[faultKey]hunt, detector, cadence, fault string) (sum hunt) {
 	for _, f := range synth.Families() {
-		sum = sum.plus(r.Faults[faultKey{detector, cadence, fault, f.Name}])
+		sum = sum.plus(hunts[faultKey{detector, cadence, fault, f.Name}])
 	}
 	return sum
 }
@@ -198,7 +221,7 @@ func (r report) otherHunts() string {
 		for _, c := range r.Plan {
 			row, tried := []string{nameOf(k) + ", " + c.Name}, false
 			for _, fault := range synth.Faults() {
-				h := r.overFamilies(k.Name, c.Name, fault.Name)
+				h := overFamilies(r.Faults, k.Name, c.Name, fault.Name)
 				tried = tried || h.Trials > 0
 				cell := "–"
 				if h.Trials > 0 {
