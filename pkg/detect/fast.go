@@ -31,7 +31,7 @@ const (
 	fastFeatures
 )
 
-var fastNames = [fastFeatures]string{"value", "value", "jump", "mean of 5", "mean of 20", "noise", "noise"}
+var fastNames = [fastFeatures]string{"value", "value", "jump", "mean of 5", "mean of 20", "noise", "calm"}
 
 // fastShares are −log₁₀ of the features' shares of the band's budget: 15 % for each single value, 10 % for each mean
 // and for noise that fades, 25 % for noise that grows.
