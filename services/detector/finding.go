@@ -174,20 +174,3 @@ func (d *device) grouped() *group {
 	}
 	return nil
 }
-
-// ring keeps the findings that were closed last.
-type ring struct{ findings []schemas.Finding }
-
-// kept is how many closed findings are shown.
-const kept = 256
-
-// note keeps a finding that is closed.
-func (r *ring) note(o *schemas.Finding) {
-	if o.Open() {
-		return
-	}
-	if len(r.findings) >= kept {
-		r.findings = append(r.findings[:0], r.findings[len(r.findings)-kept+1:]...)
-	}
-	r.findings = append(r.findings, *o)
-}

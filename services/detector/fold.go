@@ -8,6 +8,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/fold"
+	"weir/services/internal/found"
 )
 
 const second = 1_000_000_000
@@ -38,8 +39,8 @@ type Fold struct {
 	byName  map[string]*device
 	series  int // of all devices
 	open    []*group
-	closed  ring
-	counts  counts
+	closed  []schemas.Finding // the last ones
+	counts  found.Counts
 	tally
 
 	dec     schemas.CommitDecoder
@@ -222,6 +223,9 @@ func (f *Fold) newDevice(tenant, name string) *device {
 	return d
 }
 
+// keepClosed is how many closed findings are shown.
+const keepClosed = 256
+
 // results are the findings that this commit has led to; nil: none.
 func (f *Fold) results() *fold.Results {
 	f.silences()
@@ -232,8 +236,12 @@ func (f *Fold) results() *fold.Results {
 		return nil
 	}
 	for i := range f.ready {
-		f.closed.note(&f.ready[i])
-		f.counts.note(&f.ready[i])
+		switch o := &f.ready[i]; o.State {
+		case schemas.FindingOpen:
+			f.counts.Add(o)
+		case schemas.FindingClosed:
+			f.closed = found.Keep(f.closed, o, keepClosed)
+		}
 	}
 	return &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.revision, Findings: f.ready}
 }

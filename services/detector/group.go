@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"weir/schemas"
+	"weir/services/internal/found"
 )
 
 // group is one finding of many devices: the same kind of thing began on all of them
@@ -138,7 +139,9 @@ func (g *group) going(devices []*device) (n int, last int64) {
 // describeGroup says which devices, what, and what they share.
 func (f *Fold) describeGroup(g *group) {
 	var worst *symptom
-	s := shared{}
+	var common found.Common
+	common.Note("agent", f.agent)
+	common.Note("kind", g.kind.String())
 	g.Devices, g.Members = 0, nil
 	for _, d := range f.devices {
 		in := false
@@ -147,7 +150,9 @@ func (f *Fold) describeGroup(g *group) {
 				continue
 			}
 			in = true
-			s.note(d, y)
+			common.Note("class", d.class)
+			common.Note("metric", y.metric)
+			common.Note("detector", y.detector)
 			if len(g.Members) < schemas.MaxMembers {
 				g.Members = append(g.Members, y.member(d))
 			}
@@ -162,46 +167,7 @@ func (f *Fold) describeGroup(g *group) {
 	if worst != nil {
 		worst.into(&g.Finding)
 	}
-	g.Class, g.Metric = s.class.one(), s.metric.one()
-	g.Shared = s.attrs(f.agent, g.kind)
+	g.Class, g.Metric = common.One("class"), common.One("metric")
+	g.Shared = common.Attrs()
 	g.Says = groupSays(&g.Finding)
-}
-
-// same is a value that all have, as far as is known.
-type same struct {
-	value       string
-	known, many bool
-}
-
-func (s *same) note(v string) {
-	s.many = s.many || s.known && s.value != v
-	s.value, s.known = v, true
-}
-
-func (s *same) one() string {
-	if s.many {
-		return ""
-	}
-	return s.value
-}
-
-// shared are the attributes that the members of a group may share.
-type shared struct{ class, metric, detector same }
-
-func (s *shared) note(d *device, y *symptom) {
-	s.class.note(d.class)
-	s.metric.note(y.metric)
-	s.detector.note(y.detector)
-}
-
-// attrs are those that they do, by name.
-func (s *shared) attrs(agent string, kind schemas.FindingKind) []schemas.Attr {
-	all := []schemas.Attr{
-		{Key: "agent", Value: agent},
-		{Key: "class", Value: s.class.one()},
-		{Key: "detector", Value: s.detector.one()},
-		{Key: "kind", Value: kind.String()},
-		{Key: "metric", Value: s.metric.one()},
-	}
-	return slices.DeleteFunc(all, func(a schemas.Attr) bool { return a.Value == "" })
 }

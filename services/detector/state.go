@@ -7,6 +7,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/fold"
+	"weir/services/internal/found"
 )
 
 // stateVersion is the version of the checkpoint's payload. Another version is not
@@ -32,9 +33,9 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, v := range [...]uint64{f.missed, f.overflow, f.bursts, f.values, f.damaged} {
 		b = binary.AppendUvarint(b, v)
 	}
-	b = f.counts.append(b)
-	b = appendFindings(b, f.told())
-	b = appendFindings(b, f.closed.findings)
+	b = f.counts.Append(b)
+	b = found.Append(b, f.told())
+	b = found.Append(b, f.closed)
 	b = binary.AppendUvarint(b, uint64(len(f.open)))
 	for _, g := range f.open {
 		b = g.append(b)
@@ -57,22 +58,6 @@ func (f *Fold) told() (out []schemas.Finding) {
 		}
 	}
 	return out
-}
-
-// appendFindings writes findings as a commit does.
-func appendFindings(b []byte, findings []schemas.Finding) []byte {
-	c := schemas.Commit{N: 1, RunFirst: 1, Findings: findings}
-	data := new(schemas.CommitEncoder).Append(nil, &c)
-	return fold.AppendString(b, string(data))
-}
-
-func readFindings(r *fold.StateReader) []schemas.Finding {
-	c, err := new(schemas.CommitDecoder).Decode(r.Bytes(), schemas.WithFindings)
-	if err != nil {
-		r.Fail(err)
-		return nil
-	}
-	return c.Findings
 }
 
 func (o *finding) append(b []byte) []byte {
@@ -215,9 +200,9 @@ func (f *Fold) Restore(b []byte) error {
 	if err := f.readHead(r); err != nil {
 		return err
 	}
-	f.counts.read(r)
-	told := readFindings(r)
-	f.closed.findings = readFindings(r)
+	f.counts.Read(r)
+	told := found.Read(r)
+	f.closed = found.Read(r)
 	f.readGroups(r, &told)
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		f.readDevice(r, &told)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir/schemas"
+	"weir/services/internal/found"
 )
 
 // When findings of several producers are one finding of this tier: so many devices, of
@@ -26,9 +27,9 @@ type findings struct {
 	open   map[uint64]*known
 	over   []schemas.Finding // oldest first, at most keepClosed
 	wide   []*wide
-	counts []schemas.FindingCount // opened, sorted
-	ready  []schemas.Finding      // for the next commit
-	news   bool                   // something was found since the last settling
+	counts found.Counts      // opened
+	ready  []schemas.Finding // for the next commit
+	news   bool              // something was found since the last settling
 }
 
 // known is the newest revision of a finding that is open.
@@ -82,7 +83,7 @@ func (s *findings) take(o *schemas.Finding, now int64) {
 			s.open = map[uint64]*known{}
 		}
 		s.open[o.ID] = k
-		s.count(o)
+		s.counts.Add(o)
 	}
 	k.Finding = *o
 	if k.in != nil {
@@ -90,7 +91,7 @@ func (s *findings) take(o *schemas.Finding, now int64) {
 	}
 	if !o.Open() {
 		delete(s.open, o.ID)
-		s.close(o)
+		s.over = found.Keep(s.over, o, keepClosed)
 	}
 	s.ready = append(s.ready, *o)
 	s.news = true
@@ -102,25 +103,6 @@ func (s *findings) stale(o *schemas.Finding) bool {
 		return k.Revision >= o.Revision
 	}
 	return slices.ContainsFunc(s.over, func(c schemas.Finding) bool { return c.ID == o.ID })
-}
-
-func (s *findings) close(o *schemas.Finding) {
-	if len(s.over) >= keepClosed {
-		s.over = slices.Delete(s.over, 0, len(s.over)-keepClosed+1)
-	}
-	s.over = append(s.over, *o)
-}
-
-func (s *findings) count(o *schemas.Finding) {
-	row := schemas.FindingCount{Tenant: o.Tenant, Detector: o.Detector, Severity: o.Severity.String(), N: 1}
-	i, there := slices.BinarySearchFunc(s.counts, row, func(a, b schemas.FindingCount) int {
-		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Detector, b.Detector), cmp.Compare(a.Severity, b.Severity))
-	})
-	if there {
-		s.counts[i].N++
-		return
-	}
-	s.counts = slices.Insert(s.counts, i, row)
 }
 
 // sorted are the open findings in the order of their beginning.
@@ -245,9 +227,9 @@ func (s *findings) tell(w *wide, now int64, all []*known) {
 	w.Updated, w.told, w.news = now, now, false
 	switch w.State {
 	case schemas.FindingOpen:
-		s.count(&w.Finding)
+		s.counts.Add(&w.Finding)
 	case schemas.FindingClosed:
-		s.close(&w.Finding)
+		s.over = found.Keep(s.over, &w.Finding, keepClosed)
 	}
 	s.ready = append(s.ready, w.Finding)
 }
@@ -272,7 +254,8 @@ func (w *wide) describe(parts []*known) {
 	w.ID, w.Revision, w.Origin, w.Region, w.Kind = was.ID, was.Revision, was.Origin, was.Region, was.Kind
 	w.Started, w.Severity, w.Device, w.Part = was.Started, max(was.Severity, worst.Severity), "", 0
 	w.Devices, w.Members, w.Parts = 0, nil, nil
-	s := map[string]*same{"agent": {}, "class": {}, "detector": {}, "metric": {}, "region": {}}
+	var common found.Common
+	common.Note("kind", w.Kind.String())
 	for _, k := range parts {
 		w.Started = min(w.Started, k.Started)
 		w.Devices += k.Devices
@@ -280,36 +263,14 @@ func (w *wide) describe(parts []*known) {
 		if len(w.Parts) < schemas.MaxParts {
 			w.Parts = append(w.Parts, k.ID)
 		}
-		for name, value := range map[string]string{"agent": k.Origin, "class": k.Class, "detector": k.Detector, "metric": k.Metric, "region": k.Region} {
-			s[name].note(value)
-		}
+		common.Note("agent", k.Origin)
+		common.Note("class", k.Class)
+		common.Note("detector", k.Detector)
+		common.Note("metric", k.Metric)
+		common.Note("region", k.Region)
 	}
-	w.Class, w.Metric, w.Shared = s["class"].one(), s["metric"].one(), []schemas.Attr{{Key: "kind", Value: w.Kind.String()}}
-	for name, v := range s {
-		if v.one() != "" {
-			w.Shared = append(w.Shared, schemas.Attr{Key: name, Value: v.one()})
-		}
-	}
-	slices.SortFunc(w.Shared, func(a, b schemas.Attr) int { return cmp.Compare(a.Key, b.Key) })
+	w.Class, w.Metric, w.Shared = common.One("class"), common.One("metric"), common.Attrs()
 	w.Says = wideSays(&w.Finding, parts)
-}
-
-// same is a value that all have, as far as is known.
-type same struct {
-	value       string
-	known, many bool
-}
-
-func (s *same) note(v string) {
-	s.many = s.many || s.known && s.value != v
-	s.value, s.known = v, true
-}
-
-func (s *same) one() string {
-	if s.many {
-		return ""
-	}
-	return s.value
 }
 
 func wideSays(w *schemas.Finding, parts []*known) string {

@@ -6,6 +6,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/fold"
+	"weir/services/internal/found"
 )
 
 // append appends the findings, as a commit writes them, and what stands beside them.
@@ -19,8 +20,7 @@ func (s *findings) append(b []byte) []byte {
 		wides = append(wides, w.Finding)
 	}
 	for _, list := range [...][]schemas.Finding{wides, rows, s.over} {
-		c := schemas.Commit{N: 1, RunFirst: 1, Findings: list}
-		b = fold.AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
+		b = found.Append(b, list)
 	}
 	for _, w := range s.wide {
 		b = fold.AppendBool(binary.AppendVarint(binary.AppendVarint(b, w.joined), w.told), w.news)
@@ -29,18 +29,13 @@ func (s *findings) append(b []byte) []byte {
 	for _, k := range open {
 		b = binary.AppendUvarint(binary.AppendVarint(b, k.came), uint64(slices.Index(s.wide, k.in)+1))
 	}
-	b = binary.AppendUvarint(fold.AppendBool(b, s.news), uint64(len(s.counts)))
-	for _, c := range s.counts {
-		b = fold.AppendString(fold.AppendString(fold.AppendString(b, c.Tenant), c.Detector), c.Severity)
-		b = binary.AppendUvarint(b, c.N)
-	}
-	return b
+	return s.counts.Append(fold.AppendBool(b, s.news))
 }
 
 // read takes back what append wrote.
 func (s *findings) read(r *fold.StateReader) {
-	wides, rows := readFindings(r), readFindings(r)
-	s.over = readFindings(r)
+	wides, rows := found.Read(r), found.Read(r)
+	s.over = found.Read(r)
 	for i := range wides {
 		w := &wide{Finding: wides[i], joined: r.Int(), told: r.Int(), news: r.Bool()}
 		w.cause = cause{r.String(), schemas.FindingKind(r.Byte())}
@@ -57,16 +52,5 @@ func (s *findings) read(r *fold.StateReader) {
 		s.open[k.ID] = k
 	}
 	s.news = r.Bool()
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		s.counts = append(s.counts, schemas.FindingCount{Tenant: r.String(), Detector: r.String(), Severity: r.String(), N: r.Uint()})
-	}
-}
-
-func readFindings(r *fold.StateReader) []schemas.Finding {
-	c, err := new(schemas.CommitDecoder).Decode(r.Bytes(), schemas.WithFindings)
-	if err != nil {
-		r.Fail(err)
-		return nil
-	}
-	return c.Findings
+	s.counts.Read(r)
 }
