@@ -18,7 +18,8 @@
 //
 // Limits. A fault that looks like the noise cannot be told from it: eight deviations are nothing on a series whose own
 // tail goes there each day. What has been abnormal for an hour is learned at full speed again and becomes normal. The
-// daily profile needs two days. Values beyond ±1e30 are refused. Nothing is safe for concurrent use.
+// daily profile needs two days, and before the first has passed, slow drifts are hardly found. Values beyond ±1e30 are
+// refused. Nothing is safe for concurrent use.
 //
 // Constants are times; where samples are too far apart for them, they are as many samples. Algorithms are named where
 // they are used.
