@@ -51,13 +51,13 @@ func TestFailover(t *testing.T) {
 	wantExact(t, f, sims)
 }
 
-// TestFailoverOfACluster runs such a region on a cluster of three NATS servers. The
-// one that leads the inbox is killed, then another one together with a gateway: each
-// time the region goes on. What a cluster does within seconds on a quiet machine takes
-// it minutes on a busy one, where it does not hear its own heartbeats.
+// TestFailoverOfACluster runs such a region on a cluster of three NATS servers. Servers
+// that lead a stream, a gateway, and both at once are killed or stopped by a signal:
+// each time the other gateway has the partitions and the center what the agents have
+// taken, and in the end every tier holds every record once.
 func TestFailoverOfACluster(t *testing.T) {
 	if !*cluster {
-		t.Skip("it needs a machine that is quiet: make failover runs it")
+		t.Skip("three servers and six processes of Weir on one machine: make failover runs it")
 	}
 	site := harness.StartCluster(t)
 	f, members := harness.StartShared(t, weir, &site.Server, "north", []string{"g1", "g2"}, []string{"a001", "a002"}, harness.FastPolicy(t))
@@ -68,24 +68,49 @@ func TestFailoverOfACluster(t *testing.T) {
 	for _, s := range sims {
 		s.AwaitReceived(100)
 	}
-
-	server := site.Leader(schemas.StreamRegionInbox)
-	server.Kill()
-	goesOn(t, "after kill -9 of the NATS server that leads the inbox", f)
-	server.Launch()
-	site.Replicate()
-
-	server = site.Leader(schemas.StreamRegionOutbox)
-	server.Kill()
-	g2.Kill()
-	goesOn(t, "after kill -9 of a gateway and a server at once", f)
-	moved(t, "after that", g1.AwaitOwners("g1"), mostHandover)
-	server.Launch()
-	g2.Launch()
-	g2.Ready()
-	site.Replicate()
-	g2.AwaitOwners("g1", "g2")
-
+	for _, fault := range []struct {
+		what    string
+		leads   string // a stream: the server is hit that leads it; empty: none
+		gateway bool   // one is hit
+		paused  bool   // stopped by a signal, until all goes on; else killed
+	}{
+		{"kill -9 of a server", schemas.StreamRegionInbox, false, false},
+		{"kill -9 of a server and a gateway", schemas.StreamRegionOutbox, true, false},
+		{"SIGSTOP of a server", schemas.StreamRegionOutbox, false, true},
+		{"SIGSTOP of a gateway", "", true, true},
+		{"SIGSTOP of a server and a gateway", schemas.StreamRegionInbox, true, true},
+	} {
+		var mend []func()
+		if fault.leads != "" {
+			server := site.Leader(fault.leads)
+			if fault.paused {
+				server.Pause()
+				mend = append(mend, server.Resume)
+			} else {
+				server.Kill()
+				mend = append(mend, server.Launch)
+			}
+		}
+		began := time.Now()
+		if fault.gateway && fault.paused {
+			signal(t, g2, syscall.SIGSTOP)
+			mend = append(mend, func() { signal(t, g2, syscall.SIGCONT) })
+		} else if fault.gateway {
+			g2.Kill()
+			mend = append(mend, g2.Launch)
+		}
+		if fault.gateway {
+			g1.AwaitOwners("g1")
+			moved(t, "after "+fault.what, time.Since(began), mostHandover)
+		}
+		goesOn(t, "after "+fault.what, began, f)
+		for _, m := range mend {
+			m()
+		}
+		g2.Ready()
+		site.Replicate()
+		g2.AwaitOwners("g1", "g2")
+	}
 	wantExact(t, f, sims)
 }
 
@@ -102,9 +127,10 @@ func TestStandby(t *testing.T) {
 		if owners, err := stands.Owners(); err != nil || owners["c2"] > 0 {
 			works, stands = stands, works
 		}
+		began := time.Now()
 		works.Kill()
 		f.Center = stands
-		goesOn(t, "after kill -9 of a gateway of the center", f)
+		goesOn(t, "after kill -9 of a gateway of the center", began, f)
 		works.Launch()
 		works.Ready()
 	}
@@ -145,12 +171,18 @@ func wantExact(t *testing.T, f *harness.Fleet, sims []*harness.Sim) {
 
 // goesOn wants the center to have what the agents have received until now, and
 // some of what came later.
-func goesOn(t *testing.T, when string, f *harness.Fleet) {
+func goesOn(t *testing.T, when string, began time.Time, f *harness.Fleet) {
 	t.Helper()
-	began := time.Now()
 	want := uint64(1)
 	for _, a := range f.Agents {
-		want += a.Ledger().Totals.Received
+		harness.Until(t, settledWithin, func() string {
+			l, err := a.Balance()
+			if err != nil {
+				return err.Error()
+			}
+			want += l.Totals.Received
+			return ""
+		})
 	}
 	harness.Until(t, mostHandover, func() string {
 		l, err := f.Center.Balance()
@@ -158,7 +190,7 @@ func goesOn(t *testing.T, when string, f *harness.Fleet) {
 			return err.Error()
 		}
 		if l.Totals.Received < want {
-			return fmt.Sprintf("the center has %d of %d records", l.Totals.Received, want)
+			return fmt.Sprintf("the center has %d of %d records %s", l.Totals.Received, want, when)
 		}
 		return ""
 	})

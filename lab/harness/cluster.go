@@ -91,7 +91,17 @@ func StartCluster(tb testing.TB) *Cluster {
 	tb.Helper()
 	const size = 3
 	c := &Cluster{tb: tb}
-	dir := tb.TempDir()
+	dir, err := os.MkdirTemp(scratch(tb), "weir-lab-nats-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("kept %s: the servers' logs and data", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
 	all := make([]settings, size)
 	var routes, clients, leafs []string
 	for i := range all {
@@ -144,6 +154,19 @@ func (n *Node) Launch() {
 func (n *Node) Kill() {
 	_ = n.cmd.Process.Kill()
 	<-n.ended
+}
+
+// Pause stops the process until Resume: its connections stay, and nobody answers.
+func (n *Node) Pause() { n.signal(syscall.SIGSTOP) }
+
+// Resume wakes a paused process up.
+func (n *Node) Resume() { n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(s syscall.Signal) {
+	n.tb.Helper()
+	if err := n.cmd.Process.Signal(s); err != nil {
+		n.tb.Fatalf("signal %v to server %s: %v", s, n.Name, err)
+	}
 }
 
 // clusterWithin bounds what a cluster must agree on.

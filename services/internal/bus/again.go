@@ -42,6 +42,48 @@ func untilAnswered(ctx context.Context, make func() error) error {
 	}
 }
 
+// patience is how long an answer is waited for that changes nothing: a server may be
+// starved that long, and a cluster may need it to agree on who answers.
+const patience = 20 * time.Second
+
+// firstTry bounds the first try to ask. Each one after it may take twice as long, for
+// those that are slow.
+const firstTry = 2 * time.Second
+
+// patiently asks a server elsewhere until it answers. The one in this process is asked
+// once, while it runs: it answers, or its guard knows why not.
+func (b *Bus) patiently(ctx context.Context, ask func(context.Context) error) error {
+	if b.sound != nil {
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if life := b.alive.Load(); life != nil {
+			defer context.AfterFunc(*life, cancel)()
+		}
+		return ask(bounded)
+	}
+	began := time.Now()
+	for within := firstTry; ; within *= 2 {
+		bounded, cancel := context.WithTimeout(ctx, within)
+		err := ask(bounded)
+		cancel()
+		if err == nil || lasting(err) || definite(err) || b.hopeless(began, err) || again(ctx) != nil {
+			return err
+		}
+	}
+}
+
+// definite reports whether an error is what a server says that knows.
+func definite(err error) bool {
+	var api jetstream.JetStreamError
+	return errors.As(err, &api) && api.APIError() != nil && api.APIError().Code < 500
+}
+
+// hopeless reports whether it has been tried for long enough, or there is no server
+// now that could answer.
+func (b *Bus) hopeless(since time.Time, err error) bool {
+	return time.Since(since) > patience || b.sound != nil && errors.Is(class(err), ErrHalted)
+}
+
 // lasting reports whether trying again is of no use: what was asked for is not
 // there, or nobody can be asked any more. A server that is away, or slow, or in the
 // middle of its start, will answer one day.

@@ -113,7 +113,10 @@ func (b *Bus) ensure(ctx context.Context, s schemas.Stream) error {
 	if s.Discard == schemas.DiscardOld {
 		cfg.Discard = jetstream.DiscardOld
 	}
-	cfg.Replicas = b.replicas(ctx, cfg.Name)
+	var err error
+	if cfg.Replicas, err = b.replicas(ctx, cfg.Name); err != nil {
+		return err
+	}
 	return untilAnswered(ctx, func() error {
 		_, err := b.js.CreateOrUpdateStream(ctx, cfg)
 		return err
@@ -217,23 +220,24 @@ func (b *Bus) Last(ctx context.Context, subject string) (seq uint64, data []byte
 }
 
 func (b *Bus) last(ctx context.Context, name, subject string) (*jetstream.RawStreamMsg, error) {
-	s, err := b.js.Stream(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return s.GetLastMsgForSubject(ctx, subject)
+	return b.message(ctx, name, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return leader(s).GetLastMsgForSubject(ctx, subject)
+	})
 }
 
 // Get is one message of a stream by its sequence. ErrNone: it is not there.
 func (b *Bus) Get(ctx context.Context, stream string, seq uint64) (Message, error) {
-	s, err := b.js.Stream(ctx, b.prefix+stream)
-	if err == nil {
-		var m *jetstream.RawStreamMsg
-		if m, err = s.GetMsg(ctx, seq); err == nil {
-			return Message{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
+	m, err := b.message(ctx, b.prefix+stream, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		m, err := s.GetMsg(ctx, seq) // any replica's will do
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return leader(s).GetMsg(ctx, seq)
 		}
+		return m, err
+	})
+	if err != nil {
+		return Message{}, fmt.Errorf("read %s message %d: %w", stream, seq, class(err))
 	}
-	return Message{}, fmt.Errorf("read %s message %d: %w", stream, seq, class(err))
+	return Message{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
 }
 
 // Next is the first message of a subject at a sequence or behind it. ErrNone: there is
@@ -243,14 +247,47 @@ func (b *Bus) Next(ctx context.Context, subject string, from uint64) (Message, e
 	if err != nil {
 		return Message{}, err
 	}
-	s, err := b.js.Stream(ctx, name)
-	if err == nil {
-		var m *jetstream.RawStreamMsg
-		if m, err = s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject)); err == nil {
-			return Message{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
-		}
+	m, err := b.next(ctx, name, subject, from)
+	if err != nil {
+		return Message{}, fmt.Errorf("read first of %s from %d: %w", subject, from, class(err))
 	}
-	return Message{}, fmt.Errorf("read first of %s from %d: %w", subject, from, class(err))
+	return Message{Subject: m.Subject, Seq: m.Sequence, Data: m.Data}, nil
+}
+
+func (b *Bus) next(ctx context.Context, name, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
+	return b.message(ctx, name, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return leader(s).GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+	})
+}
+
+// message asks a stream for a message.
+func (b *Bus) message(ctx context.Context, name string, get func(context.Context, jetstream.Stream) (*jetstream.RawStreamMsg, error)) (m *jetstream.RawStreamMsg, err error) {
+	err = b.patiently(ctx, func(ctx context.Context) error {
+		s, err := b.js.Stream(ctx, name)
+		if err == nil {
+			m, err = get(ctx, s)
+		}
+		return err
+	})
+	return m, err
+}
+
+// leader is a stream as the server that leads it knows it. Other replicas would
+// answer too, with what they have: an older message, or that there is none.
+func leader(s jetstream.Stream) jetstream.Stream {
+	if c := &s.CachedInfo().Config; c.Replicas > 1 {
+		c.AllowDirect = false // the client goes by that
+	}
+	return s
+}
+
+// stream is a stream with its state as its leader knows it.
+func (b *Bus) stream(ctx context.Context, name string) (s jetstream.Stream, err error) {
+	err = b.patiently(ctx, func(ctx context.Context) error {
+		s, err = b.js.Stream(ctx, name)
+		return err
+	})
+	return s, err
 }
 
 // Purge removes the messages of a subject with sequences below seq.
@@ -300,7 +337,7 @@ type Usage struct {
 
 // Usage reads a stream's state. With a subject pattern it counts messages by subject.
 func (b *Bus) Usage(ctx context.Context, stream, subjects string) (Usage, error) {
-	s, err := b.js.Stream(ctx, b.prefix+stream)
+	s, err := b.stream(ctx, b.prefix+stream)
 	var i *jetstream.StreamInfo
 	if err == nil {
 		i = s.CachedInfo() // asked for just now

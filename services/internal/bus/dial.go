@@ -2,12 +2,14 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // DialConfig says how to reach a server elsewhere.
@@ -21,10 +23,10 @@ type DialConfig struct {
 	Log            *slog.Logger
 }
 
-// A connection that has gone dead without a word is given up after three of
-// these; a lost one is tried again about every second, for ever.
+// A connection that has gone dead without a word, as to a server that is stopped, is
+// given up after three of these; a lost one is tried again about every second, for ever.
 const (
-	dialPing  = 20 * time.Second
+	dialPing  = 4 * time.Second
 	dialAgain = 500 * time.Millisecond
 )
 
@@ -65,12 +67,15 @@ func (b *Bus) Connected() error {
 
 // replicas is how many copies of a stream there are, where somebody has decided
 // that on a cluster: it is theirs to say. 0: the stream is not there.
-func (b *Bus) replicas(ctx context.Context, stream string) int {
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return 0 // whoever makes it finds out what is wrong
+func (b *Bus) replicas(ctx context.Context, stream string) (int, error) {
+	s, err := b.stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
 	}
-	return s.CachedInfo().Config.Replicas
+	if err != nil {
+		return 0, err
+	}
+	return s.CachedInfo().Config.Replicas, nil
 }
 
 func (c DialConfig) options(ctx context.Context) ([]nats.Option, error) {

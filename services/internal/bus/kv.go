@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,9 +14,11 @@ import (
 
 // Bucket is a KV bucket.
 type Bucket struct {
-	kv   jetstream.KeyValue
-	nc   *nats.Conn
-	name string
+	bus    *Bus
+	kv     jetstream.KeyValue
+	name   string
+	stream jetstream.Stream // holds it
+	prefix string           // of the subjects of its keys
 }
 
 // Entry is one revision of a key.
@@ -29,28 +30,52 @@ type Entry struct {
 
 // Bucket opens a bucket, or makes it with the given history.
 func (b *Bus) Bucket(ctx context.Context, name string, history uint8) (*Bucket, error) {
-	cfg := jetstream.KeyValueConfig{
-		Bucket: b.prefix + name, History: history, Storage: jetstream.FileStorage, MaxBytes: 64 << 20,
-		Replicas: b.replicas(ctx, "KV_"+b.prefix+name),
+	k := &Bucket{bus: b, name: name, prefix: "$KV." + b.prefix + name + "."}
+	stream := "KV_" + b.prefix + name
+	replicas, err := b.replicas(ctx, stream)
+	if err == nil {
+		err = untilAnswered(ctx, func() (err error) {
+			k.kv, err = b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+				Bucket: b.prefix + name, History: history, Storage: jetstream.FileStorage, MaxBytes: 64 << 20, Replicas: replicas,
+			})
+			return err
+		})
 	}
-	var kv jetstream.KeyValue
-	err := untilAnswered(ctx, func() (err error) {
-		kv, err = b.js.CreateOrUpdateKeyValue(ctx, cfg)
-		return err
-	})
+	if err == nil {
+		k.stream, err = b.stream(ctx, stream)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s%s: %w", b.prefix, name, class(err))
 	}
-	return &Bucket{kv: kv, nc: b.nc, name: name}, b.syncMetadata()
+	k.stream.CachedInfo().Config.AllowDirect = false // see leader: replicas may be added at any time
+	return k, b.syncMetadata()
 }
 
 // Get is the newest revision of a key. ErrNone: it has none.
-func (k *Bucket) Get(ctx context.Context, key string) (Entry, error) {
-	e, err := k.kv.Get(ctx, key)
+func (k *Bucket) Get(ctx context.Context, key string) (e Entry, err error) {
+	err = k.bus.patiently(ctx, func(ctx context.Context) error {
+		m, err := k.stream.GetLastMsgForSubject(ctx, k.prefix+key)
+		if err == nil {
+			e = k.entry(m.Subject, m.Data, m.Header, m.Sequence)
+		}
+		return err
+	})
+	if err == nil && e.Value == nil {
+		err = jetstream.ErrKeyDeleted
+	}
 	if err != nil {
 		return Entry{}, fmt.Errorf("read %s key %s: %w", k.name, key, class(err))
 	}
-	return Entry{Key: key, Value: e.Value(), Revision: e.Revision()}, nil
+	return e, nil
+}
+
+// entry is what a message of the stream says of a key.
+func (k *Bucket) entry(subject string, data []byte, header nats.Header, seq uint64) Entry {
+	e := Entry{Key: strings.TrimPrefix(subject, k.prefix), Revision: seq}
+	if header.Get("KV-Operation") == "" && header.Get(jetstream.MarkerReasonHeader) == "" {
+		e.Value = append([]byte{}, data...) // never nil
+	}
+	return e
 }
 
 // Put stores a value whatever was there.
@@ -91,76 +116,42 @@ func (k *Bucket) Delete(ctx context.Context, key string, revision uint64) error 
 
 // Keys are all keys that have a value, with their newest revision, by key.
 func (k *Bucket) Keys(ctx context.Context) ([]Entry, error) {
-	w, err := k.kv.WatchAll(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list keys of %s: %w", k.name, class(err))
-	}
-	defer func() { _ = w.Stop() }()
 	newest := map[string]Entry{}
-	for e := range w.Updates() {
-		switch {
-		case e == nil:
-			return slices.SortedFunc(maps.Values(newest), func(a, b Entry) int { return strings.Compare(a.Key, b.Key) }), nil
-		case e.Operation() == jetstream.KeyValuePut:
-			newest[e.Key()] = Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision()}
-		default:
-			delete(newest, e.Key())
-		}
+	err := k.reader(func(e Entry) { newest[e.Key] = e }).toTheEnd(ctx)
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return nil, fmt.Errorf("list keys of %s: %w", k.name, err)
 	}
-	return nil, fmt.Errorf("list keys of %s: %w", k.name, errors.Join(errors.New("ended by the server"), ctx.Err()))
+	maps.DeleteFunc(newest, func(_ string, e Entry) bool { return e.Value == nil })
+	return slices.SortedFunc(maps.Values(newest), func(a, b Entry) int { return strings.Compare(a.Key, b.Key) }), nil
 }
 
 // Watch hands the revisions that are kept of every key to handle, in the order
 // in which they were written, then, after ready, each change, until ctx ends. It
 // goes on by itself, behind what it has handed over, when the server was away, was
-// slow or has ended the watch. An error means that there is no such bucket, or no
+// slow or has forgotten it. An error means that there is no such bucket, or no
 // connection any more.
 func (k *Bucket) Watch(ctx context.Context, ready func(), handle func(Entry)) error {
-	back := k.nc.StatusChanged(nats.CONNECTED)
-	defer k.nc.RemoveStatusListener(back)
-	var last uint64 // revision handed over
-	once := sync.OnceFunc(ready)
+	r := k.reader(handle)
 	for {
-		opts := []jetstream.WatchOpt{jetstream.IncludeHistory()}
-		if last > 0 {
-			opts = append(opts, jetstream.ResumeFromRevision(last+1))
-		}
-		w, err := k.kv.WatchAll(ctx, opts...)
-		if err == nil {
-			err = follow(ctx, w, back, once, func(e Entry) { handle(e); last = e.Revision })
-			_ = w.Stop()
-		}
+		err := r.toTheEnd(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case err == nil:
+			ready()
+			return r.through(ctx, endless)
 		case lasting(err):
-			return fmt.Errorf("watch bucket %s: %w", k.name, class(err))
-		case err != nil && again(ctx) != nil:
+			return err
+		case again(ctx) != nil:
 			return nil
 		}
 	}
 }
 
-// follow hands over what a watch brings until the connection has come back from
-// somewhere, where the server no longer knows of the watch.
-func follow(ctx context.Context, w jetstream.KeyWatcher, back <-chan nats.Status, ready func(), handle func(Entry)) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-back:
-			return nil
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return errors.New("ended by the server")
-			case e == nil:
-				ready()
-			case e.Operation() == jetstream.KeyValuePut:
-				handle(Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision()})
-			default:
-				handle(Entry{Key: e.Key(), Revision: e.Revision()})
-			}
-		}
-	}
+// reader reads the revisions that are kept.
+func (k *Bucket) reader(handle func(Entry)) *reader {
+	return k.bus.reader(k.stream.CachedInfo().Config.Name, 0, func(m Message) error {
+		handle(k.entry(m.Subject, m.Data, m.header, m.Seq))
+		return nil
+	})
 }

@@ -65,13 +65,10 @@ func TestReadThrough(t *testing.T) {
 	if err := e.ReadThrough(t.Context(), "S", 1, 5, func(Message) error { return failed }); !errors.Is(err, failed) {
 		t.Errorf("the handler's error is %v", err)
 	}
-	s, err := e.js.Stream(t.Context(), e.prefix+"S")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := s.CachedInfo().State.Consumers; n != 0 {
-		t.Errorf("%d consumers are left", n)
-	}
+	await(t, "no consumer is left", 20*time.Second, func() bool {
+		s, err := e.js.Stream(t.Context(), e.prefix+"S")
+		return err == nil && s.CachedInfo().State.Consumers == 0
+	})
 }
 
 // TestReadToTheEndOfAMovingStream: what comes meanwhile is not waited for.

@@ -173,7 +173,9 @@ const (
 var errIntruder = errors.New("somebody else writes or purges this outbox; let one process own it")
 
 // resolve reads what became of the append of s.out.buf that failed with cause: it
-// returns the sequence if it was stored, else the error.
+// returns the sequence if it was stored, else the error. An append that is refused
+// though nothing is behind the fence waits for one before it, whose answer was lost
+// and on which the servers have not agreed yet.
 func (s *Stage) resolve(ctx context.Context, cause error) (uint64, error) {
 	seq, data, err := s.log.Last(context.WithoutCancel(ctx), s.Outbox)
 	switch {
@@ -181,7 +183,7 @@ func (s *Stage) resolve(ctx context.Context, cause error) (uint64, error) {
 		return seq, nil
 	case err != nil && !errors.Is(err, bus.ErrNone):
 		return 0, cause // unknown still
-	case errors.Is(cause, bus.ErrWrongLast):
+	case errors.Is(cause, bus.ErrWrongLast) && seq != s.out.seq:
 		return 0, fmt.Errorf("%s: %w: %w", s.Outbox, errIntruder, cause)
 	}
 	return 0, cause
