@@ -89,7 +89,7 @@ small: build ## What an agent costs, and ten times its load within half a core a
 reconnect: build ## AGENTS=100 agents lose their links five times and come back at once: live windows must not wait.
 	go run ./lab/faults run -weir bin/weir -agents $(AGENTS) lab/faults/scenarios/reconnect.yaml
 
-failover: build ## Kill gateways and servers of a region on a cluster of three NATS servers.
+failover: build ## Kill and pause gateways and servers of a region on a cluster of three NATS servers.
 	go test -count=1 -v ./lab/e2e -weir $(CURDIR)/bin/weir -run Failover -cluster
 
 dist: bin/nfpm ## Build static binaries and .deb packages for amd64, arm64 and armv7 into dist.
