@@ -46,30 +46,33 @@ func untilAnswered(ctx context.Context, make func() error) error {
 // starved that long, and a cluster may need it to agree on who answers.
 const patience = 20 * time.Second
 
-// firstTry bounds the first try to ask. Each one after it may take twice as long, for
-// those that are slow.
-const firstTry = 2 * time.Second
+// firstTry and longestTry bound the tries to ask. One that had no answer is followed by
+// a longer one, for those that are slow: what was asked while there was no leader is lost.
+const (
+	firstTry   = 2 * time.Second
+	longestTry = 10 * time.Second
+)
 
-// patiently asks a server elsewhere until it answers. The one in this process is asked
-// once, while it runs: it answers, or its guard knows why not.
+// patiently asks again while nobody answers. A server in this process is not asked any
+// more once it is halted.
 func (b *Bus) patiently(ctx context.Context, ask func(context.Context) error) error {
-	if b.sound != nil {
-		bounded, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if life := b.alive.Load(); life != nil {
-			defer context.AfterFunc(*life, cancel)()
-		}
-		return ask(bounded)
-	}
 	began := time.Now()
-	for within := firstTry; ; within *= 2 {
-		bounded, cancel := context.WithTimeout(ctx, within)
-		err := ask(bounded)
-		cancel()
+	for within := firstTry; ; within = min(within+within/2, longestTry) {
+		err := b.once(ctx, within, ask)
 		if err == nil || lasting(err) || definite(err) || b.hopeless(began, err) || again(ctx) != nil {
 			return err
 		}
 	}
+}
+
+// once asks for some time, or until the server ends that would answer.
+func (b *Bus) once(ctx context.Context, within time.Duration, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if life := b.alive.Load(); life != nil {
+		defer context.AfterFunc(*life, cancel)()
+	}
+	return ask(ctx)
 }
 
 // definite reports whether an error is what a server says that knows.
