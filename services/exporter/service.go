@@ -9,11 +9,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/crew"
 )
 
 // Config is fixed for the life of a Service.
@@ -30,15 +30,7 @@ type Service struct {
 	bus *bus.Bus
 	log *slog.Logger
 
-	mu      sync.Mutex
-	running map[string]*running
-}
-
-// running is an exporter at work.
-type running struct {
-	*carrier
-	stop context.CancelFunc
-	done chan struct{}
+	crew crew.Crew[*carrier]
 }
 
 // New makes the service; Run starts it.
@@ -46,73 +38,30 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 	if cfg.Tier != schemas.TierRegion && cfg.Tier != schemas.TierCenter {
 		return nil, fmt.Errorf("exporters of the tier %q: use %s or %s", cfg.Tier, schemas.TierRegion, schemas.TierCenter)
 	}
-	return &Service{cfg: cfg, bus: b, log: log.With("service", "exporter", "tier", string(cfg.Tier)), running: map[string]*running{}}, nil
+	return &Service{cfg: cfg, bus: b, log: log.With("service", "exporter", "tier", string(cfg.Tier))}, nil
 }
-
-// settleFor is how long policy may change before it is followed: a start reads its
-// whole history.
-const settleFor = 100 * time.Millisecond
 
 // Run follows policy until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	documents, err := s.bus.Bucket(ctx, schemas.BucketPolicy, policyHistory)
-	if err != nil {
-		return quiet(ctx, err)
-	}
-	records, err := s.bus.Bucket(ctx, schemas.BucketExport, 1)
-	if err != nil {
-		return quiet(ctx, err)
-	}
-	stop, err := s.bus.Answer(ctx, schemas.Ask("export", string(s.cfg.Tier)), s.log, s.answer)
-	if err != nil {
-		return quiet(ctx, err)
-	}
-	defer stop()
-	defer s.end()
-	return s.follow(ctx, documents, records)
-}
-
-// policyHistory is that of the bucket POLICY, which the policy service opens too.
-const policyHistory = 20
-
-// quiet is an error that is none once ctx has ended.
-func quiet(ctx context.Context, err error) error {
+	err := s.run(ctx)
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// follow applies what the bucket holds, then every change.
-func (s *Service) follow(ctx context.Context, documents, records *bus.Bucket) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	changes := make(chan bus.Entry, 64)
-	failed := make(chan error, 1)
-	go func() {
-		failed <- documents.Watch(ctx, func() {}, func(e bus.Entry) {
-			select {
-			case changes <- e:
-			case <-ctx.Done():
-			}
-		})
-	}()
-	known := map[string][]byte{}
-	settle := time.NewTimer(settleFor)
-	defer settle.Stop()
-	for {
-		select {
-		case e := <-changes:
-			if known[e.Key] = e.Value; e.Value == nil {
-				delete(known, e.Key)
-			}
-			settle.Reset(settleFor)
-		case <-settle.C:
-			s.apply(ctx, known, records)
-		case err := <-failed:
-			return quiet(ctx, err)
-		}
+func (s *Service) run(ctx context.Context) error {
+	records, err := s.bus.Bucket(ctx, schemas.BucketExport, 1)
+	if err != nil {
+		return err
 	}
+	stop, err := s.bus.Answer(ctx, schemas.Ask("export", string(s.cfg.Tier)), s.log, s.answer)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	defer s.crew.Close()
+	return crew.Documents(ctx, s.bus, func(documents map[string][]byte) { s.apply(ctx, documents, records) })
 }
 
 // apply makes the exporters those of the documents. What is not valid changes
@@ -125,7 +74,7 @@ func (s *Service) apply(ctx context.Context, documents map[string][]byte, record
 	s.retire(ctx, p, records)
 	for i := range p.exporters {
 		e := &p.exporters[i]
-		if s.at(e.Name) != nil {
+		if s.crew.Has(e.Name) {
 			continue
 		}
 		if err := s.start(ctx, p, e, records); err != nil {
@@ -136,12 +85,12 @@ func (s *Service) apply(ctx context.Context, documents map[string][]byte, record
 
 // retire stops the exporters that are not wanted any more, or not as they are.
 func (s *Service) retire(ctx context.Context, p plan, records *bus.Bucket) {
-	for name, r := range s.all() {
+	for name, r := range s.crew.All() {
 		i := slices.IndexFunc(p.exporters, func(e schemas.Exporter) bool { return e.Name == name })
 		if i >= 0 && reflect.DeepEqual(p.exporters[i], r.cfg) && p.setup(&r.cfg) == r.setup {
 			continue
 		}
-		s.halt(name, r)
+		s.crew.Halt(name)
 	}
 	s.rest(ctx, p, records)
 }
@@ -172,19 +121,12 @@ func (s *Service) start(ctx context.Context, p plan, e *schemas.Exporter, record
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	r := &running{stop: stop, done: make(chan struct{}), carrier: &carrier{
+	c := &carrier{
 		cfg: *e, tier: s.cfg.Tier, stream: s.stream(), choice: p.choice(e), setup: p.setup(e),
 		store: s.bus, keep: newKeeper(s.bus, records, s.cfg.Tier, e.Name), send: to,
 		log: s.log.With("exporter", e.Name), brk: newBreaker(time.Duration(e.Timeout)), clock: realClock(),
-	}}
-	s.mu.Lock()
-	s.running[e.Name] = r
-	s.mu.Unlock()
-	go func() {
-		defer close(r.done)
-		r.run(ctx)
-	}()
+	}
+	s.crew.Start(ctx, e.Name, c, c.run)
 	s.log.Info("exporter started", "exporter", e.Name, "kind", string(e.Kind))
 	return nil
 }
@@ -196,45 +138,10 @@ func (s *Service) stream() string {
 	return schemas.StreamRegionOutbox
 }
 
-func (s *Service) halt(name string, r *running) {
-	r.stop()
-	<-r.done
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.running, name)
-}
-
-// end stops all exporters at once.
-func (s *Service) end() {
-	all := s.all()
-	for _, r := range all {
-		r.stop()
-	}
-	for name, r := range all {
-		s.halt(name, r)
-	}
-}
-
-func (s *Service) at(name string) *running {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.running[name]
-}
-
-func (s *Service) all() map[string]*running {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[string]*running, len(s.running))
-	for name, r := range s.running {
-		all[name] = r
-	}
-	return all
-}
-
 // answer says how all exporters stand.
 func (s *Service) answer(context.Context, []byte) (any, error) {
 	list := []schemas.ExportStatus{}
-	all := s.all()
+	all := s.crew.All()
 	for _, name := range sortedKeys(all) {
 		list = append(list, all[name].stat())
 	}

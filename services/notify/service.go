@@ -13,6 +13,7 @@ import (
 
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/crew"
 )
 
 // Config is fixed for the life of a Service.
@@ -29,9 +30,7 @@ type Service struct {
 	bus   *bus.Bus
 	log   *slog.Logger
 	began time.Time
-
-	mu      sync.Mutex
-	running map[string]*teller
+	crew  crew.Crew[*teller]
 }
 
 // New makes the service; Run starts it.
@@ -42,16 +41,9 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
 		return nil, fmt.Errorf("receivers of the tier %q: use %s, %s or %s", cfg.Tier, schemas.TierAgent, schemas.TierRegion, schemas.TierCenter)
 	}
 	return &Service{
-		cfg: cfg, bus: b, log: log.With("service", "notify", "tier", string(cfg.Tier)), began: time.Now(), running: map[string]*teller{},
+		cfg: cfg, bus: b, log: log.With("service", "notify", "tier", string(cfg.Tier)), began: time.Now(),
 	}, nil
 }
-
-// settleFor is how long policy may change before it is followed: a start reads its
-// whole history.
-const settleFor = 100 * time.Millisecond
-
-// policyHistory is that of the bucket POLICY, which the policy service opens too.
-const policyHistory = 20
 
 // Run follows policy until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
@@ -63,10 +55,6 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) run(ctx context.Context) error {
-	documents, err := s.bus.Bucket(ctx, schemas.BucketPolicy, policyHistory)
-	if err != nil {
-		return err
-	}
 	cursors, err := s.bus.Bucket(ctx, schemas.BucketNotify, 1)
 	if err != nil {
 		return err
@@ -76,32 +64,8 @@ func (s *Service) run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer s.end()
-	changes, failed := make(chan bus.Entry, 64), make(chan error, 1)
-	go func() {
-		failed <- documents.Watch(ctx, func() {}, func(e bus.Entry) {
-			select {
-			case changes <- e:
-			case <-ctx.Done():
-			}
-		})
-	}()
-	known := map[string][]byte{}
-	settle := time.NewTimer(settleFor)
-	defer settle.Stop()
-	for {
-		select {
-		case e := <-changes:
-			known[e.Key] = e.Value
-			settle.Reset(settleFor)
-		case <-settle.C:
-			s.apply(ctx, known, cursors)
-		case err := <-failed:
-			return err
-		}
-	}
+	defer s.crew.Close()
+	return crew.Documents(ctx, s.bus, func(documents map[string][]byte) { s.apply(ctx, documents, cursors) })
 }
 
 // wanted are the receivers that the documents name for this tier.
@@ -134,13 +98,13 @@ func (s *Service) apply(ctx context.Context, documents map[string][]byte, cursor
 	if err != nil {
 		return
 	}
-	for name, t := range s.all() {
+	for name, t := range s.crew.All() {
 		if cfg, ok := wanted[name]; !ok || !reflect.DeepEqual(cfg, t.cfg) {
-			s.halt(name, t)
+			s.crew.Halt(name)
 		}
 	}
 	for name, cfg := range wanted {
-		if s.all()[name] != nil {
+		if s.crew.Has(name) {
 			continue
 		}
 		if err := s.start(ctx, cfg, cursors); err != nil {
@@ -149,52 +113,24 @@ func (s *Service) apply(ctx context.Context, documents map[string][]byte, cursor
 	}
 }
 
-func (s *Service) all() map[string]*teller {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[string]*teller, len(s.running))
-	for name, t := range s.running {
-		all[name] = t
-	}
-	return all
-}
-
 func (s *Service) start(ctx context.Context, cfg schemas.Receiver, cursors *bus.Bucket) error {
 	c, err := newClient(cfg, s.cfg.Secrets, s.cfg.Product)
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
 	t := &teller{
 		Service: s, cfg: cfg, client: c, cursors: cursors, key: string(s.cfg.Tier) + "." + cfg.Name,
-		log: s.log.With("receiver", cfg.Name), stop: stop, done: make(chan struct{}),
+		log: s.log.With("receiver", cfg.Name),
 	}
-	s.mu.Lock()
-	s.running[cfg.Name] = t
-	s.mu.Unlock()
-	go func() { defer close(t.done); t.run(ctx) }()
+	s.crew.Start(ctx, cfg.Name, t, t.run)
 	s.log.Info("receiver is told", "receiver", cfg.Name, "kind", string(cfg.Kind))
 	return nil
-}
-
-func (s *Service) halt(name string, t *teller) {
-	t.stop()
-	<-t.done
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.running, name)
-}
-
-func (s *Service) end() {
-	for name, t := range s.all() {
-		s.halt(name, t)
-	}
 }
 
 // status answers how the receivers are.
 func (s *Service) status(context.Context, []byte) (any, error) {
 	out := []schemas.ReceiverStatus{}
-	for _, t := range s.all() {
+	for _, t := range s.crew.All() {
 		out = append(out, t.report())
 	}
 	return out, nil
@@ -219,8 +155,6 @@ type teller struct {
 	cursors *bus.Bucket
 	key     string // of its cursor
 	log     *slog.Logger
-	stop    context.CancelFunc
-	done    chan struct{}
 	saved   uint64    // cursor in the bucket
 	savedAt time.Time // when it was written
 
