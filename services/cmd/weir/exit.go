@@ -75,9 +75,30 @@ func exitCode(err error) int {
 	return exitUsage
 }
 
+// argumentError says of arguments that a command cannot take what it wants.
+func argumentError(c *cobra.Command, args []string) error {
+	switch {
+	case c.HasSubCommands():
+		return usageError("%s has no command %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
+	case len(args) == 0:
+		return usageError("an argument is missing: use %s; see %s --help", c.UseLine(), c.CommandPath())
+	}
+	return usageError("unexpected arguments %q: use %s; see %s --help", args, c.UseLine(), c.CommandPath())
+}
+
 // classErrors makes a command tree class its errors: what a command returns
-// failed while running unless it says otherwise. The root calls it last.
+// failed while running unless it says otherwise, and arguments that it does not take
+// are told by what it takes. The root calls it last.
 func classErrors(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			if _, said := errors.AsType[*exitError](err); err == nil || said {
+				return err
+			}
+			return argumentError(c, args)
+		}
+	}
 	if run := c.RunE; run != nil {
 		c.RunE = func(c *cobra.Command, args []string) error { return exitWith(exitFailed, run(c, args)) }
 	}
