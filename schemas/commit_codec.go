@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// A commit entry as bytes, version 2:
+// A commit entry as bytes, version 3:
 //
-//	byte     2            the version
+//	byte     3            the version; 2 where no window has exemplars
 //	msgpack  [ producer, epoch, n, run_first, end,
 //	           in_first, in_last, in_hash, time, wall, config_rev, digest,
 //	           [view, size, uplink, publish, on_time_through, final_through, emitted, open, late, …],   rows of nine
@@ -38,8 +38,11 @@ import (
 //	uvarint length, sketch · uint64 digest
 //	uvarint expected, seen · uvarint missing, missing × uvarint string
 //	uvarint clock_error · uvarint config_rev
-//	uvarint exemplars, exemplars × (zigzag time − start, float value, uint64 id, uvarint string)
+//	uvarint exemplars, exemplars × (zigzag time − start, float value, 16 bytes trace, 8 bytes span)
 //	uvarint widened, extra, not in version 1
+//
+// Before version 3 an exemplar was (zigzag time − start, float value, uint64 id, uvarint string), the string a trace in hex;
+// no fold has written any.
 //
 // In the rows of an estate n is the entry after the last one of the epoch that it is of.
 //
@@ -96,10 +99,7 @@ func RowSize(w *Window) int {
 			n += len(s) + text
 		}
 	}
-	for i := range w.Exemplars {
-		n += 26 + len(w.Exemplars[i].TraceID) + text
-	}
-	return n
+	return n + 42*len(w.Exemplars)
 }
 
 func (e *CommitEncoder) begin(c *Commit) {
@@ -113,7 +113,7 @@ func (e *CommitEncoder) begin(c *Commit) {
 
 func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 	w := e.head
-	w.reset(CommitVersion)
+	w.reset(c.version())
 	w.array(commitFields)
 	w.str(c.Producer)
 	w.bin(c.Epoch[:])
@@ -227,6 +227,18 @@ func (c *Commit) First() uint64 {
 	return c.Since
 }
 
+// version is the least version that holds the entry.
+func (c *Commit) version() byte {
+	for _, rows := range [...][]Window{c.Windows, c.Local} {
+		for i := range rows {
+			if len(rows[i].Exemplars) > 0 {
+				return 3
+			}
+		}
+	}
+	return 2
+}
+
 // rowsOf is the number and rowEpoch the epoch of the entry that its windows are of.
 func (c *Commit) rowsOf() uint64 {
 	if c.Estate && len(c.Continues) > 0 {
@@ -314,8 +326,9 @@ func (e *CommitEncoder) window(w *Window, start int64) {
 	b = binary.AppendUvarint(b, w.ConfigRev)
 	b = binary.AppendUvarint(b, uint64(len(w.Exemplars)))
 	for i := range w.Exemplars {
-		b = appendPoint(b, w.Exemplars[i].Point, w.Start)
-		b = binary.AppendUvarint(b, e.string(w.Exemplars[i].TraceID))
+		x := &w.Exemplars[i]
+		b = appendFloat(binary.AppendVarint(b, x.Time-w.Start), x.Value)
+		b = append(append(b, x.Trace[:]...), x.Span[:]...)
 	}
 	b = binary.AppendUvarint(b, uint64(w.Widened))
 	e.rows = binary.AppendUvarint(b, w.Extra)

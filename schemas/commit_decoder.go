@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -93,7 +94,7 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 
 func (d *CommitDecoder) decodeHead(n *commitCounts, version int) (*Commit, error) {
 	r := d.head
-	r.fields(map[int]int{1: commitFields1, 2: commitFields}[version])
+	r.fields(map[int]int{1: commitFields1, 2: commitFields, 3: commitFields}[version])
 	c := &Commit{Producer: r.name(), Epoch: r.epoch()}
 	c.N, c.RunFirst, c.End = r.uint(), r.uint(), r.bool()
 	c.InFirst, c.InLast, c.InHash = r.uint(), r.uint(), r.uint()
@@ -315,16 +316,38 @@ func (t *commitTables) window(r *reader, w *Window, c *Commit, start int64) {
 		w.Missing = append(w.Missing, t.str(r))
 	}
 	w.ClockError, w.ConfigRev = r.uvarint63(), r.uvarint()
-	n = r.count(18)
-	w.Exemplars = slices.Grow(w.Exemplars, n)
-	for ; n > 0 && r.err == nil; n-- {
-		w.Exemplars = append(w.Exemplars, Exemplar{Point: r.point(w.Start), TraceID: t.str(r)})
-	}
+	t.exemplars(r, w)
 	if t.version > 1 {
 		w.Widened, w.Extra = r.uvarint32(), r.uvarint()
 	}
 	if r.err == nil {
 		r.err = w.check(back < c.rowsOf())
+	}
+}
+
+func (t *commitTables) exemplars(r *reader, w *Window) {
+	if t.version < 3 {
+		t.oldExemplars(r, w)
+		return
+	}
+	n := r.count(33)
+	w.Exemplars = slices.Grow(w.Exemplars, n)
+	for ; n > 0 && r.err == nil; n-- {
+		e := Exemplar{Time: w.Start + r.varint(), Value: r.float64()}
+		copy(e.Trace[:], r.take(len(e.Trace)))
+		copy(e.Span[:], r.take(len(e.Span)))
+		w.Exemplars = append(w.Exemplars, e)
+	}
+}
+
+// oldExemplars reads those of versions 1 and 2, which named no span.
+func (t *commitTables) oldExemplars(r *reader, w *Window) {
+	for n := r.count(18); n > 0 && r.err == nil; n-- {
+		p := r.point(w.Start)
+		e := Exemplar{Time: p.Time, Value: p.Value}
+		if trace, err := hex.DecodeString(t.str(r)); err == nil && copy(e.Trace[:], trace) == len(trace) && len(trace) == len(e.Trace) && finite(e.Value) {
+			w.Exemplars = w.Exemplars.Add(e)
+		}
 	}
 }
 
@@ -342,10 +365,8 @@ func (w *Window) check(known bool) error {
 	case !finite(w.Sum, w.Min, w.Max, w.First.Value, w.Last.Value) || w.Min > w.Max:
 		return fmt.Errorf("sum %v, min %v, max %v, first %v, last %v", w.Sum, w.Min, w.Max, w.First.Value, w.Last.Value)
 	}
-	for _, e := range w.Exemplars {
-		if !finite(e.Value) {
-			return fmt.Errorf("exemplar %v", e.Value)
-		}
+	if !w.Exemplars.sound() {
+		return fmt.Errorf("exemplars %v", w.Exemplars)
 	}
 	return nil
 }

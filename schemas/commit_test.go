@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -115,6 +116,13 @@ func TestCommitRefuses(t *testing.T) {
 	f("entries from 0", func(c *Commit, _ *Window) { c.Continues[0].From = 0 })
 	f("a state beyond all entries", func(c *Commit, _ *Window) { c.Continues[0].State = math.MaxInt64 })
 	f("entries from beyond the last", func(c *Commit, _ *Window) { c.Continues[0].From = c.Continues[0].N + 2 })
+	f("two exemplars of one trace", func(_ *Commit, w *Window) { w.Exemplars = make(Exemplars, 2) })
+	f("too many exemplars", func(_ *Commit, w *Window) {
+		for i := range byte(MaxExemplars + 1) {
+			w.Exemplars = append(w.Exemplars, Exemplar{TraceID: TraceID{Trace: [16]byte{i}}})
+		}
+		slices.SortFunc(w.Exemplars, compareTraces)
+	})
 	f("a run from entry 0", func(c *Commit, _ *Window) { c.RunFirst = 0 })
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		f("a sum that is not finite", func(_ *Commit, w *Window) { w.Sum = v })
@@ -122,7 +130,7 @@ func TestCommitRefuses(t *testing.T) {
 		f("a max that is not finite", func(_ *Commit, w *Window) { w.Max = v })
 		f("a first value that is not finite", func(_ *Commit, w *Window) { w.First.Value = v })
 		f("a last value that is not finite", func(_ *Commit, w *Window) { w.Last.Value = v })
-		f("an exemplar that is not finite", func(_ *Commit, w *Window) { w.Exemplars = []Exemplar{{Point: Point{Value: v}}} })
+		f("an exemplar that is not finite", func(_ *Commit, w *Window) { w.Exemplars = Exemplars{{Value: v}} })
 		f("an early value that is not finite", func(c *Commit, _ *Window) { c.Early[0].Mean = v })
 	}
 }

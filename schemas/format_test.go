@@ -127,6 +127,25 @@ func TestOldGolden(t *testing.T) {
 	}
 }
 
+// TestOldExemplars: what named a trace before version 3 still does.
+func TestOldExemplars(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("testdata", "commit-v2.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := new(CommitDecoder).Decode(b, WithWindows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := c.Windows[0].Exemplars; len(x) != 1 || x[0].TraceHex() != "4bf92f3577b34da6a3ce929d0e0e4736" || x[0].SpanHex() != "" || x[0].Value != 21.6 || x[0].Time != t0+2e9 {
+		t.Errorf("exemplars %+v", x)
+	}
+	c.Windows[0].Exemplars = nil
+	if b := new(CommitEncoder).Append(nil, c); b[0] != 2 {
+		t.Errorf("an entry without exemplars is of version %d: a tier of an older program could not read it", b[0])
+	}
+}
+
 func TestNewerVersion(t *testing.T) {
 	for _, f := range formats {
 		b := f.encode(f.sample())

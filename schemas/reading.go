@@ -1,5 +1,7 @@
 package schemas
 
+import "encoding/hex"
+
 // Reading is one message's worth at one event time from one device: its metrics
 // share its boot and number. It is what decoders make and frames carry.
 type Reading struct {
@@ -66,6 +68,17 @@ type Request struct {
 type TraceID struct {
 	Trace [16]byte
 	Span  [8]byte
+}
+
+// TraceHex is the trace in hex.
+func (t *TraceID) TraceHex() string { return hex.EncodeToString(t.Trace[:]) }
+
+// SpanHex is the span in hex; empty: none.
+func (t *TraceID) SpanHex() string {
+	if t.Span == [8]byte{} {
+		return ""
+	}
+	return hex.EncodeToString(t.Span[:])
 }
 
 // Packet identifies an MQTT QoS 1 publish for readings that have no number. A

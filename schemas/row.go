@@ -26,6 +26,7 @@ type WindowRow struct {
 	ClockErrorMS *float64          `json:"clock_error_ms"` // null: unknown
 	Agent        string            `json:"agent,omitempty"`
 	Region       string            `json:"region,omitempty"`
+	Exemplars    []RowExemplar     `json:"exemplars,omitempty"` // some of its records that belong to traces, by time
 	*WindowDetail
 }
 
@@ -42,6 +43,14 @@ type RowPoint struct {
 	Time  string  `json:"time"`
 	Value float64 `json:"value"`
 	ID    string  `json:"id"`
+}
+
+// RowExemplar is one record with the span that it belongs to.
+type RowExemplar struct {
+	Time    string  `json:"time"`
+	Value   float64 `json:"value"`
+	TraceID string  `json:"trace_id"` // hex
+	SpanID  string  `json:"span_id"`  // hex; empty: none
 }
 
 // LateRow is what came too late for a view, by key and event hour.

@@ -52,7 +52,7 @@ func sampleCommit() *Commit {
 		Count: 3, Sum: 64.8, Min: 21.5, Max: 21.7,
 		First: Point{t0 + 1e9, 21.5, 0x1111}, Last: Point{t0 + 9e9, 21.7, 0x3333},
 		Sketch: []byte{1, 2, 3, 4}, Digest: 0x6666, Expected: 1, Seen: 1, ClockError: 1e6, ConfigRev: 3,
-		Exemplars: []Exemplar{{Point{t0 + 2e9, 21.6, 0x2222}, "4bf92f3577b34da6a3ce929d0e0e4736"}},
+		Exemplars: Exemplars{{t0 + 2e9, 21.6, TraceID{[16]byte{0x4b, 0xf9, 15: 0x36}, [8]byte{0, 0xf0, 7: 0xb7}}}},
 	}
 	late := device
 	late.Start, late.End, late.FirstN, late.Revision, late.Timing, late.LateCount = t0-10e9, t0, 5, 2, LateTiming, 1
@@ -246,8 +246,8 @@ func windows(c *Commit) *rapid.Generator[Window] {
 		for range rapid.IntRange(0, 2).Draw(t, "missing") {
 			w.Missing = append(w.Missing, names().Draw(t, "name"))
 		}
-		for range rapid.IntRange(0, 2).Draw(t, "exemplars") {
-			w.Exemplars = append(w.Exemplars, Exemplar{points().Draw(t, "point"), rapid.StringN(0, 32, 64).Draw(t, "trace")})
+		for range rapid.IntRange(0, MaxExemplars).Draw(t, "exemplars") {
+			w.Exemplars = w.Exemplars.Add(spans().Draw(t, "exemplar"))
 		}
 		return w
 	})

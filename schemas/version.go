@@ -14,7 +14,8 @@ const (
 	//   1: 2026-11-21 msgpack head, rows of windows and early values behind it.
 	//   2: 2026-11-22 findings behind them; in the head the policy in force, whether ingest has resumed, epochs that have
 	//      ended, numbers that it stands for and what was shed; wider windows.
-	CommitVersion = 2
+	//   3: 2026-11-22 exemplars of windows name a trace and a span; an entry without any is still written as 2.
+	CommitVersion = 3
 	// CheckpointVersion history:
 	//   1: 2026-11-21 msgpack head and an opaque payload per part.
 	CheckpointVersion = 1

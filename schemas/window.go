@@ -94,7 +94,7 @@ type Window struct {
 
 	ClockError int64  // bound of the clock error of its times, ns; 0: unknown
 	ConfigRev  uint64 // policy revision it was made under
-	Exemplars  []Exemplar
+	Exemplars  Exemplars
 
 	Widened uint32 // so many windows of its view have been folded into it, because an outbox was full; 0: it is as it was cut
 }
@@ -105,12 +105,6 @@ func (w *Window) Records() uint64 { return w.Count - w.Extra }
 // MaxMissing bounds the names in Window.Missing; Expected − Seen says how many
 // there are.
 const MaxMissing = 16
-
-// Exemplar is one record of a window with the trace it belongs to.
-type Exemplar struct {
-	Point
-	TraceID string
-}
 
 // LateView is the view that holds the late totals of a view: one window per key
 // and event hour with the records that came too late for that view.

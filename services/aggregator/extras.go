@@ -12,6 +12,7 @@ type unread struct {
 	kinds    []schemas.RecordKind
 	streams  []schemas.MetricStream
 	sketches [][]byte
+	traces   []schemas.TraceOf
 	in       *schemas.Frame
 	now      extras
 }
@@ -20,13 +21,14 @@ type unread struct {
 type extras struct {
 	packet  schemas.Packet
 	request schemas.Request
-	values  []schemas.Value // of the reading's records, where one is no sample; else empty
+	trace   *schemas.TraceID // nil: none
+	values  []schemas.Value  // of the reading's records, where one is no sample; else empty
 }
 
 // begin starts with a frame and keeps the memory.
 func (u *unread) begin(f *schemas.Frame) {
 	*u = unread{
-		packets: f.Packets, requests: f.Requests, kinds: f.Kinds, streams: f.Streams, sketches: f.Sketches, in: f,
+		packets: f.Packets, requests: f.Requests, kinds: f.Kinds, streams: f.Streams, sketches: f.Sketches, traces: f.Traces, in: f,
 		now: extras{values: u.now.values[:0]},
 	}
 }
@@ -38,6 +40,10 @@ func (u *unread) reading(i, first, end int) *extras {
 	x.packet = schemas.Packet{}
 	if len(u.packets) > 0 && u.packets[0].Reading == uint32(i) {
 		x.packet, u.packets = u.packets[0].Packet, u.packets[1:]
+	}
+	x.trace = nil
+	if len(u.traces) > 0 && u.traces[0].Reading == uint32(i) {
+		x.trace, u.traces = &u.traces[0].TraceID, u.traces[1:]
 	}
 	if x.request.Hash != 0 {
 		x.request.At++

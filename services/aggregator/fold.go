@@ -308,7 +308,7 @@ func (f *Fold) reading(i int, x *extras, first, end int) {
 	own, agent := f.sources.DataWatermark(d.id), f.low
 	g := f.at(t)
 	for k := first; k < end; k++ {
-		f.record(d, a, g, boot, s.Numbered, f.in.Seq[i], k, x.value(k-first), t, own, agent)
+		f.record(d, a, g, boot, s.Numbered, f.in.Seq[i], k, x.value(k-first), x.trace, t, own, agent)
 	}
 	f.sources.Observe(d.id, t, f.now)
 }
@@ -332,7 +332,7 @@ func (f *Fold) bookOf(d *device, first int) *tenant {
 
 // record adds one record to every group that wants it. The default view's
 // verdict is the ledger's.
-func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbered bool, seq uint64, k int, special *schemas.Value, t, own, agent int64) {
+func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbered bool, seq uint64, k int, special *schemas.Value, trace *schemas.TraceID, t, own, agent int64) {
 	s := f.seriesOf(d, f.metric(f.in.Metric[k]))
 	v := f.in.Value[k]
 	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
@@ -354,7 +354,7 @@ func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbere
 			}
 			continue
 		}
-		ok := gr.add(f, s, p, values, w)
+		ok := gr.add(f, s, p, values, trace, w)
 		if !ok {
 			f.addLate(gr, p)
 		} else if gr.tumbling() {

@@ -167,8 +167,9 @@ func (f *Fold) viewState(v *View) *viewState {
 }
 
 // add adds a record to the group; values is its distribution, nil where it is one
-// value. It reports false where the record came too late.
-func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, watermark int64) bool {
+// value; trace is what it belongs to, nil where it is none. It reports false where the
+// record came too late.
+func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, trace *schemas.TraceID, watermark int64) bool {
 	acc, ok := g.panes.Accept(&g.spec, p.Time, watermark, f.pool)
 	if !ok {
 		return false
@@ -180,6 +181,9 @@ func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, 
 		acc.addMany(p, values)
 	} else {
 		acc.add(p)
+	}
+	if trace != nil {
+		acc.exemplify(schemas.Exemplar{Time: p.Time, Value: p.Value, TraceID: *trace})
 	}
 	if g.view.Counter && values == nil {
 		acc.counter().Add(p.Time, p.Value, p.ID, watermark)

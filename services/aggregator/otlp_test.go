@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -19,7 +20,7 @@ type exporter struct {
 	start   int64
 	total   float64
 	sizes   sketch.Sketch
-	spans   int
+	spans   []schemas.Exemplar
 	hash    uint64
 	last    []schemas.Reading
 	records uint64 // sent, repeats included
@@ -39,8 +40,10 @@ func (e *exporter) export(t *rapid.T, now int64) {
 		{Values: []schemas.Value{{Metric: "size", Value: e.sizes.Sum(), Kind: schemas.HistogramsRecord, MetricStream: of(2), Sketch: sizes}}},
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "spans") {
-		e.last = append(e.last, schemas.Reading{Values: []schemas.Value{{Metric: schemas.SpanMetric, Value: 0.25}}})
-		e.spans++
+		span := schemas.Exemplar{Time: now, Value: rapid.Float64Range(0, 9).Draw(t, "duration"), TraceID: schemas.TraceID{Trace: [16]byte{15: 1}}}
+		span.Trace[0], span.Span[0] = rapid.Byte().Draw(t, "trace")%16, byte(len(e.spans))
+		e.last = append(e.last, schemas.Reading{Trace: span.TraceID, Values: []schemas.Value{{Metric: schemas.SpanMetric, Value: span.Value}}})
+		e.spans = append(e.spans, span)
 	}
 	for i := range e.last {
 		e.last[i].EventTime, e.last[i].IngestTime = now, now
@@ -119,15 +122,55 @@ func TestCumulative(t *testing.T) {
 				counts[w.Dim("metric")] += w.Count
 			}
 		}
-		if math.Abs(sums["orders"]-orders) > 1e-6 || counts["size"] != sizes || counts[schemas.SpanMetric] != uint64(e.spans) {
-			rt.Fatalf("%v orders, %d sizes, %d spans; want %v, %d, %d", sums["orders"], counts["size"], counts[schemas.SpanMetric], orders, sizes, e.spans)
+		if math.Abs(sums["orders"]-orders) > 1e-6 || counts["size"] != sizes || counts[schemas.SpanMetric] != uint64(len(e.spans)) {
+			rt.Fatalf("%v orders, %d sizes, %d spans; want %v, %d, %d", sums["orders"], counts["size"], counts[schemas.SpanMetric], orders, sizes, len(e.spans))
 		}
 		l := schemas.NewLedger([]schemas.AgentLedger{{Agent: "a001", Rows: g.rows()}})
 		if l.Totals.Unexplained != 0 || l.Totals.Received != e.records || l.Totals.Duplicate != e.again || l.Signals["traces"].Unexplained != 0 ||
-			l.Signals["traces"].Counted != uint64(e.spans) {
+			l.Signals["traces"].Counted != uint64(len(e.spans)) {
 			rt.Fatalf("ledger %+v, signals %+v; want %d records, %d again", l.Totals, l.Signals["traces"], e.records, e.again)
 		}
+		e.exemplified(rt, newest(t, whole))
 	})
+}
+
+// exemplified: the parts of each window have the exemplars of all spans in it, and no
+// other windows have any.
+func (e *exporter) exemplified(t *rapid.T, windows map[string]schemas.Window) {
+	got := map[string]schemas.Exemplars{}
+	for _, w := range windows {
+		at := fmt.Sprint(w.View, w.Dim("metric"), w.Start)
+		got[at] = got[at].Merge(w.Exemplars)
+	}
+	for _, w := range windows {
+		var want schemas.Exemplars
+		for _, s := range e.spans {
+			if w.Dim("metric") == schemas.SpanMetric && w.Start <= s.Time && s.Time < w.End {
+				want = want.Add(s)
+			}
+		}
+		if at := fmt.Sprint(w.View, w.Dim("metric"), w.Start); !slices.Equal(got[at], want) {
+			t.Fatalf("%s: exemplars\n got %v\nwant %v", at, got[at], want)
+		}
+	}
+}
+
+// What was added up before tallies had exemplars is read.
+func TestTallyWithoutExemplars(t *testing.T) {
+	var a, b tally
+	a.add(schemas.Point{Time: 1, Value: 2, ID: 3})
+	state := appendTally(nil, &a)
+	rest, err := readTally(&b, state[:len(state)-1], 4)
+	if err != nil || len(rest) > 0 || !bytes.Equal(appendTally(nil, &b), state) {
+		t.Errorf("%d bytes are left (%v), read %+v", len(rest), err, b)
+	}
+	a.exemplify(schemas.Exemplar{Time: 1, Value: 2, TraceID: schemas.TraceID{Trace: [16]byte{1}}})
+	state = appendTally(nil, &a)
+	for n := range state {
+		if _, err := readTally(new(tally), state[:n], stateVersion); err == nil {
+			t.Errorf("%d of %d bytes were read", n, len(state))
+		}
+	}
 }
 
 // newest are the newest revisions of all parts.

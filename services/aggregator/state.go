@@ -10,9 +10,9 @@ import (
 
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
 // of devices, 3 what OTLP brings, the news, and what earlier epochs have told, 4 how
-// many records had numbers, and which numbers may be in holes. 1 to 3 are read too; the journal behind any other one
-// would be folded from its start.
-const stateVersion = 4
+// many records had numbers, and which numbers may be in holes, 5 exemplars. 1 to 4 are read too; the journal behind any
+// other one would be folded from its start.
+const stateVersion = 5
 
 // Append appends the whole state, in the order in which it refers to itself:
 // documents, devices, groups, late totals.

@@ -21,6 +21,7 @@ type tally struct {
 	beyond int64           // records less values: a histogram is one record of many values
 	late   uint64          // records that came after the device or agent watermark had passed their window's end
 	seen   bitset          // devices in it; only where the key does not hold the device
+	traces schemas.Exemplars
 }
 
 // Reset empties the tally and keeps its memory.
@@ -29,7 +30,7 @@ func (a *tally) Reset() {
 	if a.count != nil {
 		a.count.Reset()
 	}
-	*a = tally{sk: a.sk, count: a.count, seen: a.seen[:0]}
+	*a = tally{sk: a.sk, count: a.count, seen: a.seen[:0], traces: a.traces[:0]}
 }
 
 // Merge adds everything in from.
@@ -46,6 +47,7 @@ func (a *tally) Merge(from *tally) {
 	a.late += from.late
 	a.first, a.last = earlier(a.first, from.first), later(a.last, from.last)
 	a.seen.or(from.seen)
+	a.traces = a.traces.Merge(from.traces)
 	if from.count != nil {
 		a.counter().Merge(from.count)
 	}
@@ -71,6 +73,14 @@ func (a *tally) addMany(p schemas.Point, values *sketch.Sketch) {
 	a.sk.Merge(values)
 	a.beyond += 1 - int64(values.Count())
 	a.digest += p.ID
+}
+
+// exemplify takes a record that has been added and belongs to a trace.
+func (a *tally) exemplify(e schemas.Exemplar) {
+	if a.traces == nil {
+		a.traces = make(schemas.Exemplars, 0, schemas.MaxExemplars)
+	}
+	a.traces = a.traces.Add(e)
 }
 
 // add adds one record.
@@ -120,7 +130,7 @@ func appendTally(b []byte, a *tally) []byte {
 	if b = fold.AppendBool(b, a.count != nil); a.count != nil {
 		b = a.count.AppendBinary(b)
 	}
-	return b
+	return fold.AppendExemplars(b, a.traces)
 }
 
 func readTally(a *tally, b []byte, version byte) ([]byte, error) {
@@ -137,6 +147,9 @@ func readTally(a *tally, b []byte, version byte) ([]byte, error) {
 	}
 	if r.Bool() {
 		r.Then(a.counter().Decode)
+	}
+	if version > 4 {
+		a.traces = r.Exemplars()
 	}
 	return r.B, r.Err
 }

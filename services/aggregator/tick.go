@@ -110,6 +110,7 @@ func (f *Fold) revise(g *group, r window.Revision[tally]) {
 		Count: r.Acc.sk.Count(), Extra: r.Acc.sk.Count() - n, Sum: r.Acc.sk.Sum(), Min: r.Acc.sk.Min(), Max: r.Acc.sk.Max(),
 		First: r.Acc.first, Last: r.Acc.last, Sketch: f.out.Sketches[from:len(f.out.Sketches):len(f.out.Sketches)],
 		Digest: r.Acc.digest, LateCount: r.Acc.late, ClockError: f.in.Tick.Error, ConfigRev: f.revision(),
+		Exemplars: slices.Clone(r.Acc.traces),
 	}
 	if g.view.Counter {
 		f.increase(&w, &r)

@@ -211,16 +211,31 @@ func (out sink) services(o *observation, cfg Config) {
 	out.gauge(buildInfoDesc, 1, cfg.Version, cfg.Revision, cfg.GoVersion)
 }
 
-// histogram sends a cumulative series.
+// histogram sends a cumulative series, with exemplars of its newest window.
 func (out sink) histogram(id seriesID, s *series, created time.Time) {
 	n := s.values.Native()
 	names, values := id.labels()
 	h, err := prometheus.NewConstNativeHistogram(valuesDesc.with(names), n.Count, n.Sum, n.Positive.Map(), n.Negative.Map(),
 		n.ZeroCount, n.Schema, n.ZeroThreshold, created, clean(append([]string{id.view, id.tenant, id.class, id.metric}, values...))...)
+	if x := s.exemplars(); err == nil && len(x) > 0 {
+		h, err = prometheus.NewMetricWithExemplars(h, x...)
+	}
 	if err != nil {
 		h = prometheus.NewInvalidMetric(valuesDesc.desc, err)
 	}
 	out <- h
+}
+
+// exemplars are those of the newest window.
+func (s *series) exemplars() (out []prometheus.Exemplar) {
+	for _, e := range s.total().Exemplars.ByTime() {
+		labels := prometheus.Labels{"trace_id": e.TraceHex()}
+		if span := e.SpanHex(); span != "" {
+			labels["span_id"] = span
+		}
+		out = append(out, prometheus.Exemplar{Value: e.Value, Labels: labels, Timestamp: time.Unix(0, e.Time)})
+	}
+	return out
 }
 
 // quantiles are those of the newest window that are exported.

@@ -229,6 +229,34 @@ func TestGaps(t *testing.T) {
 }
 
 // TestHistogramAddsIncreases follows one series through a start, revisions and another part.
+// TestExemplarsOfTheNewestWindow: whoever scrapes finds the trace of a slow request.
+func TestExemplarsOfTheNewestWindow(t *testing.T) {
+	r := whole(t)
+	r.follow()
+	traced := func(start int64, trace byte) schemas.Window {
+		w := fleet("shop", start, 1, 1, 2, 3)
+		w.Exemplars = w.Exemplars.Add(schemas.Exemplar{Time: start + 1e6, Value: 2, TraceID: schemas.TraceID{Trace: [16]byte{trace}, Span: [8]byte{7: 1}}})
+		return w
+	}
+	r.commit(schemas.GatewayOutbox(schemas.Center, 0, schemas.KindCommit), entry("center/0", 1, traced(r.now-10e9, 1), traced(r.now, 2)))
+	r.follow()
+	for _, m := range r.scrape(asProtobuf)["weir_view_values"].GetMetric() {
+		got := m.GetHistogram().GetExemplars()
+		if len(got) != 1 || got[0].GetValue() != 2 || got[0].GetTimestamp().AsTime().UnixNano() != r.now+1e6 || len(m.GetHistogram().GetBucket()) != 0 {
+			t.Fatalf("histogram %v", m)
+		}
+		labels := map[string]string{}
+		for _, l := range got[0].GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		if labels["trace_id"] != "02"+strings.Repeat("0", 30) || labels["span_id"] != "0000000000000001" || len(labels) != 2 {
+			t.Errorf("exemplar of %v", labels)
+		}
+		return
+	}
+	t.Error("no histogram")
+}
+
 func TestHistogramAddsIncreases(t *testing.T) {
 	r := whole(t)
 	out := schemas.GatewayOutbox(schemas.Center, 0, schemas.KindCommit)

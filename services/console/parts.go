@@ -125,7 +125,6 @@ func (s *windows) put(w *schemas.Window) {
 	}
 	p.Window = *w
 	p.Sketch = bytes.Clone(w.Sketch)
-	p.Exemplars = nil
 	p.held = s.progress.passes(p, p.Epoch)
 	s.fresh[p.Contributor] = append(s.fresh[p.Contributor], p)
 	s.changed[id] = struct{}{}

@@ -125,9 +125,9 @@ func (c *core) export(b *batch, finals []*final) (err error) {
 	return err
 }
 
-// stateVersion is the first byte of a state. A state is a cache: one of another
-// version is not read, and sums begin anew.
-const stateVersion = 1
+// stateVersion is the first byte of a state. Version 1, which had no exemplars, is read
+// too. A state is a cache: one of a newer version is not read, and sums begin anew.
+const stateVersion = 2
 
 // append appends the whole state, as it is between two messages.
 func (c *core) append(b []byte) []byte {
@@ -153,14 +153,15 @@ func (c *core) append(b []byte) []byte {
 // restore replaces the state by one that append wrote.
 func (c *core) restore(b []byte) error {
 	r := fold.StateReader{B: b}
-	if v := r.Byte(); r.Err == nil && v != stateVersion {
-		return fmt.Errorf("state of version %d", v)
+	version := r.Byte()
+	if r.Err == nil && (version == 0 || version > stateVersion) {
+		return fmt.Errorf("state of version %d", version)
 	}
 	c.base, c.pos = r.Uint(), r.Uint()
 	c.ledger = ledger{r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()}
 	c.now, c.sums.swept = r.Int(), r.Int()
 	for range r.Len() {
-		s := readSource(&r)
+		s := readSource(&r, version)
 		c.sources[s.producer] = s
 	}
 	for range r.Len() {

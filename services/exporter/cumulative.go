@@ -27,6 +27,8 @@ type total struct {
 	sum      sketch.Sketch
 	increase float64
 	pending  uint64 // records that no point has shown yet
+
+	exemplars schemas.Exemplars // of them
 }
 
 // cumulative adds final windows up. Windows of a key come in the order of their
@@ -107,16 +109,17 @@ func (t *total) take(f readable) {
 	t.sum.Merge(f.sketch) // refused only beyond 2^53 values
 	t.increase += f.Sum
 	t.pending += f.Count
+	t.exemplars = t.exemplars.Merge(f.Exemplars)
 }
 
 // point is the sum so far.
 func (t *total) point(at int64, g *gauges) point {
-	p := point{series: t.series, start: t.start, time: at, gauges: g, records: t.pending, increase: t.increase}
+	p := point{series: t.series, start: t.start, time: at, gauges: g, records: t.pending, increase: t.increase, exemplars: t.exemplars}
 	if !t.counter {
 		p.sketch, p.increase = new(sketch.Sketch), 0
 		p.sketch.CopyFrom(&t.sum)
 	}
-	t.last, t.pending = at, 0
+	t.last, t.pending, t.exemplars = at, 0, nil
 	return p
 }
 

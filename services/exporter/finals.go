@@ -189,7 +189,7 @@ func (s *source) put(c *schemas.Commit, w *schemas.Window, full func() bool) {
 	}
 	p.Window, p.run = *w, c.RunFirst
 	p.Epoch, p.Sketch = id.epoch, bytes.Clone(w.Sketch)
-	p.Missing, p.Exemplars = nil, nil
+	p.Missing = nil
 }
 
 // end takes the end of a commit: which parts are final now, and whether the

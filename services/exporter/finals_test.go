@@ -9,6 +9,7 @@ import (
 
 	"weir/pkg/sketch"
 	"weir/schemas"
+	"weir/services/internal/fold"
 )
 
 const second = 1_000_000_000
@@ -27,6 +28,7 @@ func window(t tester, class string, start int64, firstN uint64, revision uint32,
 	for _, v := range values {
 		s.Add(v)
 		w.Min, w.Max = min(w.Min, v), max(w.Max, v)
+		w.Exemplars = w.Exemplars.Add(schemas.Exemplar{Time: start, Value: v, TraceID: schemas.TraceID{Trace: [16]byte{byte(int(v) % 16)}, Span: [8]byte{1}}})
 	}
 	w.Sum = s.Sum()
 	var err error
@@ -292,6 +294,18 @@ func TestStateIsWhole(t *testing.T) {
 			t.Fatalf("points differ after a restart at %d", at)
 		}
 	})
+}
+
+// What was open before parts had exemplars is read.
+func TestPartWithoutExemplars(t *testing.T) {
+	p := &part{final: final{Window: window(t, "a", 0, 1, 1, schemas.OnTime, 1, 2)}}
+	p.Exemplars = nil
+	state := p.append(nil, true)
+	r := fold.StateReader{B: state[:len(state)-1]}
+	got, fresh := readPart(&r, p.producer, 1)
+	if err := r.Done(); err != nil || !fresh || string(got.append(nil, true)) != string(state) {
+		t.Errorf("%v: read %+v", err, got)
+	}
 }
 
 func TestStateRefuses(t *testing.T) {

@@ -63,6 +63,16 @@ func (b *otlpBuilder) add(p *point) {
 	d.SetTimestamp(pcommon.Timestamp(p.time))
 	b.form.histogram(p, d)
 	b.form.attributes(p, d.Attributes())
+	for _, e := range p.exemplars.ByTime() { // Prometheus takes none that is older than the one before
+		exemplar(&e, d.Exemplars().AppendEmpty())
+	}
+}
+
+func exemplar(e *schemas.Exemplar, to pmetric.Exemplar) {
+	to.SetTimestamp(pcommon.Timestamp(e.Time))
+	to.SetDoubleValue(e.Value)
+	to.SetTraceID(e.Trace)
+	to.SetSpanID(e.Span)
 }
 
 // histogram writes a sketch bucket for bucket.

@@ -49,11 +49,12 @@ func (s *series) metric() string {
 type point struct {
 	*series
 	start, time int64
-	sketch      *sketch.Sketch // nil: of a counter
-	increase    float64        // of a counter
-	amendment   bool           // what came after its window was final, as a delta
-	gauges      *gauges        // of the window that it ends; nil where it ends none
-	records     uint64         // in the windows that it is the first to show
+	sketch      *sketch.Sketch    // nil: of a counter
+	increase    float64           // of a counter
+	amendment   bool              // what came after its window was final, as a delta
+	gauges      *gauges           // of the window that it ends; nil where it ends none
+	records     uint64            // in the windows that it is the first to show
+	exemplars   schemas.Exemplars // of the window that it ends, or that came late
 }
 
 // gauges are figures of one window.
@@ -79,7 +80,7 @@ func gaugesOf(f readable) *gauges {
 
 // delta is the point of one window.
 func delta(s *series, f *final, values *sketch.Sketch) point {
-	p := point{series: s, start: f.Start, time: f.End, sketch: values, amendment: f.amends, records: f.Count}
+	p := point{series: s, start: f.Start, time: f.End, sketch: values, amendment: f.amends, records: f.Count, exemplars: f.Exemplars}
 	if s.counter {
 		p.sketch, p.increase = nil, f.Sum
 	}

@@ -35,7 +35,7 @@ func (s *source) append(b []byte) []byte {
 	return b
 }
 
-func readSource(r *fold.StateReader) *source {
+func readSource(r *fold.StateReader, version byte) *source {
 	s := newSource(r.String())
 	readEpoch(r, &s.epoch)
 	s.n, s.judged, s.whole, s.gap, s.previous = r.Uint(), r.Uint(), r.Bool(), r.Bool(), r.Bool()
@@ -44,7 +44,7 @@ func readSource(r *fold.StateReader) *source {
 		s.marks[view] = readMark(r)
 	}
 	for range r.Len() {
-		p, fresh := readPart(r, s.producer)
+		p, fresh := readPart(r, s.producer, version)
 		s.open[idOf(&p.Window)] = p
 		heap.Push(s.heap(p.View), p)
 		if p.doubtful {
@@ -96,10 +96,10 @@ func (p *part) append(b []byte, fresh bool) []byte {
 	for _, v := range [...]bool{p.Timing == schemas.FinalTiming, p.held, p.amends, p.doubtful, fresh} {
 		b = fold.AppendBool(b, v)
 	}
-	return fold.AppendString(b, string(p.Sketch))
+	return fold.AppendExemplars(fold.AppendString(b, string(p.Sketch)), p.Exemplars)
 }
 
-func readPart(r *fold.StateReader, producer string) (p *part, fresh bool) {
+func readPart(r *fold.StateReader, producer string, version byte) (p *part, fresh bool) {
 	p = &part{final: final{producer: producer}}
 	p.Contributor = producer
 	p.View, p.Key.Tenant = r.String(), r.String()
@@ -113,5 +113,8 @@ func readPart(r *fold.StateReader, producer string) (p *part, fresh bool) {
 	}
 	p.held, p.amends, p.doubtful, fresh = r.Bool(), r.Bool(), r.Bool(), r.Bool()
 	p.Sketch = append([]byte(nil), r.Bytes()...)
+	if version > 1 {
+		p.Exemplars = r.Exemplars()
+	}
 	return p, fresh
 }

@@ -146,6 +146,24 @@ func TestBucketsOnTheWire(t *testing.T) {
 	}
 }
 
+// TestExemplars: a span that a window remembers is where the window's values are.
+func TestExemplars(t *testing.T) {
+	one := new(sketch.Sketch)
+	one.Add(1.5)
+	later := schemas.Exemplar{Time: 1_700_000_000_124_000_000, TraceID: schemas.TraceID{Trace: [16]byte{2}}}
+	e := schemas.Exemplar{Time: 1_700_000_000_123_000_000, Value: 1.5, TraceID: schemas.TraceID{Trace: [16]byte{0xab, 15: 1}, Span: [8]byte{0xcd, 7: 2}}}
+	points := []point{{series: deviceSeries, time: e.Time + second, sketch: one, exemplars: schemas.Exemplars{}.Add(e).Add(later)}}
+
+	if points[0].exemplars[0] == e {
+		t.Fatal("the exemplars come in the order of their times: choose others")
+	}
+	m := otlpForm{}.metrics(points).ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
+	got := m.ExponentialHistogram().DataPoints().At(0).Exemplars()
+	if x := got.At(0); got.Len() != 2 || int64(got.At(1).Timestamp()) != later.Time || x.DoubleValue() != 1.5 || int64(x.Timestamp()) != e.Time || x.TraceID() != e.Trace || x.SpanID() != e.Span {
+		t.Errorf("%d exemplars: %v of trace %s", got.Len(), got.At(0).DoubleValue(), got.At(0).TraceID())
+	}
+}
+
 // TestSeriesStandOnce: a request has each series once, with its samples behind each other.
 func TestSeriesStandOnce(t *testing.T) {
 	one := new(sketch.Sketch)

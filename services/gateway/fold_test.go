@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -134,6 +135,7 @@ func grow(t *rapid.T, w *schemas.Window, ids *uint64) {
 		}
 		s.Add(p.Value)
 		w.Digest += p.ID
+		w.Exemplars = slices.Clone(w.Exemplars).Add(schemas.Exemplar{Time: p.Time, Value: p.Value, TraceID: schemas.TraceID{Trace: [16]byte{byte(*ids % 16)}, Span: [8]byte{byte(*ids)}}})
 	}
 	w.Count, w.Sum, w.Min, w.Max = s.Count(), s.Sum(), s.Min(), s.Max()
 	w.Sketch, _ = s.AppendBinary(nil)
@@ -205,12 +207,14 @@ func TestEveryOrderGivesTheSameSums(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var agents []*agentScript
 		want := map[string][2]uint64{}
+		traced := map[string]schemas.Exemplars{}
 		for i := range rapid.IntRange(1, 4).Draw(rt, "agents") {
 			a := drawAgent(rt, fmt.Sprintf("a%d", i), byte(i+1))
 			agents = append(agents, a)
 			for _, w := range a.latest {
 				k := fmt.Sprint(w.View, w.Key, w.Start)
 				want[k] = [2]uint64{want[k][0] + w.Count, want[k][1] + w.Digest}
+				traced[k] = traced[k].Merge(w.Exemplars)
 			}
 		}
 		f := NewFold("r01/0", schemas.TierRegion)
@@ -234,15 +238,18 @@ func TestEveryOrderGivesTheSameSums(t *testing.T) {
 			}
 		}
 		got := map[string][2]uint64{}
+		shown := map[string]schemas.Exemplars{}
 		for _, w := range latest {
 			k := fmt.Sprint(w.View, w.Key, w.Start)
 			got[k] = [2]uint64{got[k][0] + w.Count, got[k][1] + w.Digest}
+			shown[k] = shown[k].Merge(w.Exemplars)
 		}
 		for k, m := range f.windows { // what has not come out yet
 			_ = k
 			if !m.out || m.changed {
 				w, _ := m.sum(nil)
 				k := fmt.Sprint(w.View, w.Key, w.Start)
+				shown[k] = shown[k].Merge(w.Exemplars)
 				last := latest[fmt.Sprint(k, "/", m.firstN)]
 				got[k] = [2]uint64{got[k][0] + w.Count - last.Count, got[k][1] + w.Digest - last.Digest}
 			}
@@ -250,6 +257,9 @@ func TestEveryOrderGivesTheSameSums(t *testing.T) {
 		for k, v := range want {
 			if got[k] != v {
 				rt.Fatalf("%s: got %v, want %v", k, got[k], v)
+			}
+			if !slices.Equal(shown[k], traced[k]) {
+				rt.Fatalf("%s: exemplars %v, want %v", k, shown[k], traced[k])
 			}
 		}
 		if len(got) != len(want) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+
+	"weir/schemas"
 )
 
 // State is written with encoding/binary's Append functions, AppendString and
@@ -27,6 +29,16 @@ func AppendBool(b []byte, v bool) []byte {
 		return append(b, 1)
 	}
 	return append(b, 0)
+}
+
+// AppendExemplars appends those of a window.
+func AppendExemplars(b []byte, x schemas.Exemplars) []byte {
+	b = binary.AppendUvarint(b, uint64(len(x)))
+	for i := range x {
+		b = AppendFloat(binary.AppendVarint(b, x[i].Time), x[i].Value)
+		b = append(append(b, x[i].Trace[:]...), x[i].Span[:]...)
+	}
+	return b
 }
 
 // StateReader takes primitives off state bytes. The first failure sticks.
@@ -114,6 +126,20 @@ func (r *StateReader) Byte() byte {
 	v := r.B[0]
 	r.B = r.B[1:]
 	return v
+}
+
+// Exemplars reads what AppendExemplars wrote.
+func (r *StateReader) Exemplars() (x schemas.Exemplars) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		e := schemas.Exemplar{Time: r.Int(), Value: r.Float()}
+		if copy(e.Trace[:], r.B) < len(e.Trace) || copy(e.Span[:], r.B[len(e.Trace):]) < len(e.Span) {
+			r.Fail(errState)
+			break
+		}
+		r.B = r.B[len(e.Trace)+len(e.Span):]
+		x = x.Add(e)
+	}
+	return x
 }
 
 // Then hands the rest to decode, which returns what it leaves.

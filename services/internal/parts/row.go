@@ -15,7 +15,7 @@ func (s *Sum) Row(agent, region string) schemas.WindowRow {
 		P50: s.Quantile(0.5), P90: s.Quantile(0.9), P99: s.Quantile(0.99),
 		Revision: s.Revisions, Timing: s.Timing.String(),
 		Completeness: s.completeness(), ClockErrorMS: s.clockErrorMS(),
-		Agent: agent, Region: region,
+		Agent: agent, Region: region, Exemplars: s.exemplars(),
 	}
 }
 
@@ -66,6 +66,16 @@ func (s *Sum) clockErrorMS() *float64 {
 	}
 	v := float64(s.ClockError) / 1e6
 	return &v
+}
+
+// exemplars are those of the sum, by time.
+func (s *Sum) exemplars() (rows []schemas.RowExemplar) {
+	for _, e := range s.Exemplars.ByTime() {
+		rows = append(rows, schemas.RowExemplar{
+			Time: schemas.RowTime(e.Time), Value: e.Value, TraceID: e.TraceHex(), SpanID: e.SpanHex(),
+		})
+	}
+	return rows
 }
 
 func point(p schemas.Point) schemas.RowPoint {

@@ -19,7 +19,7 @@ func Compare(a, b *schemas.Window) int {
 
 // Sum is a window as the sum of its parts. The zero Sum is the sum of none.
 //
-// What does not add up, such as names and exemplars, is that of the first part;
+// What does not add up, such as names, is that of the first part;
 // Timing is the least final of all parts'. Sketch is nil from the second part
 // on: see Values and Whole.
 type Sum struct {
@@ -37,7 +37,7 @@ func (s *Sum) Add(w *schemas.Window) {
 	s.Revisions += uint64(w.Revision)
 	if s.parts++; s.parts == 1 {
 		s.Window = *w
-		s.Missing = slices.Clone(w.Missing)
+		s.Missing, s.Exemplars = slices.Clone(w.Missing), slices.Clone(w.Exemplars)
 		return
 	}
 	s.addSketch(w.Sketch)
@@ -52,6 +52,7 @@ func (s *Sum) Add(w *schemas.Window) {
 	s.Timing = min(s.Timing, w.Timing)
 	s.ConfigRev = max(s.ConfigRev, w.ConfigRev)
 	s.Widened = max(s.Widened, w.Widened)
+	s.Exemplars = s.Exemplars.Merge(w.Exemplars)
 }
 
 func (s *Sum) addEnds(w *schemas.Window) {

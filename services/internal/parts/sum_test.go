@@ -32,6 +32,7 @@ func holding(contributor string, points ...schemas.Point) schemas.Window {
 		}
 		s.Add(p.Value)
 		w.Digest += p.ID
+		w.Exemplars = w.Exemplars.Add(schemas.Exemplar{Time: p.Time, Value: p.Value, TraceID: schemas.TraceID{Trace: [16]byte{byte(p.ID % 16)}, Span: [8]byte{byte(p.ID)}}})
 	}
 	w.Count, w.Sum, w.Min, w.Max = s.Count(), s.Sum(), s.Min(), s.Max()
 	w.Sketch, _ = s.AppendBinary(nil)
@@ -136,7 +137,7 @@ func TestLeast(t *testing.T) {
 	if s.Timing != schemas.LateTiming || s.ClockError != 7 || s.ConfigRev != 9 || len(s.Missing) != schemas.MaxMissing || s.Missing[schemas.MaxMissing-1] != "y" {
 		t.Errorf("%+v", s.Window)
 	}
-	if len(a.Missing) != schemas.MaxMissing-1 || len(b.Missing) != 2 {
+	if len(a.Missing) != schemas.MaxMissing-1 || len(b.Missing) != 2 || len(a.Exemplars) != 1 {
 		t.Error("adding has changed a part")
 	}
 }

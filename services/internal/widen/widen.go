@@ -229,7 +229,6 @@ func wide(s *parts.Sum, start, end int64, widened uint32, n uint64) schemas.Wind
 	w, _ := s.Whole(nil)
 	w.Start, w.End, w.Widened = start, end, widened
 	w.FirstN, w.Revision, w.Timing = n, 1, schemas.FinalTiming
-	w.Exemplars = nil
 	w.Sketch = coarse(w.Sketch)
 	return w
 }
