@@ -66,11 +66,17 @@ bench: build ## Measure each stage and whole runs; print one table.
 eval: build ## Judge every detector: benchmark, false findings, injected faults, causality, cost; print one page.
 	go run ./lab/eval -weir bin/weir
 
-interop: build bin/prometheus ## Compare what leaves Weir with what Prometheus 2 and 3 have of it, while receivers fail.
-	go test -count=1 ./lab/interop -weir $(CURDIR)/bin/weir -prometheus $(CURDIR)/bin/prometheus
+interop: build bin/prometheus bin/telemetrygen bin/collector ## Compare Weir with Prometheus 2 and 3, telemetrygen and a collector, while receivers fail.
+	go test -count=1 ./lab/interop -weir $(CURDIR)/bin/weir -prometheus $(CURDIR)/bin/prometheus -telemetrygen $(CURDIR)/bin/telemetrygen -collector $(CURDIR)/bin/collector
 
 bin/prometheus: lab/peers/prometheus/go.mod lab/peers/prometheus/go.sum
 	GOWORK=off go build -C lab/peers/prometheus -tags remove_all_sd -o ../../../bin/prometheus github.com/prometheus/prometheus/cmd/prometheus
+
+bin/telemetrygen: lab/peers/telemetrygen/go.mod lab/peers/telemetrygen/go.sum
+	GOWORK=off go build -C lab/peers/telemetrygen -o ../../../bin/telemetrygen github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen
+
+bin/collector: lab/peers/collector/go.mod lab/peers/collector/go.sum lab/peers/collector/main.go
+	GOWORK=off go build -C lab/peers/collector -o ../../../bin/collector .
 
 torture: build ## Kill -9 under load KILLS=500 times and mix in FUZZ=1000000 bad messages, then verify.
 	go test -count=1 -timeout 0 ./lab/torture -kills $(KILLS) -fuzz-messages $(FUZZ)

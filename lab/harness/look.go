@@ -24,6 +24,7 @@ type Window struct {
 	Revision             uint64
 	Completeness         *float64
 	Agent, Region        string
+	Exemplars            []schemas.RowExemplar
 }
 
 // Windows asks weir windows -o json.

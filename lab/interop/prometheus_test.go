@@ -85,7 +85,7 @@ func (p *prometheus) start() {
 	args := []string{"--storage.tsdb.path=" + filepath.Join(p.dir, "data"), "--web.listen-address=" + p.address, "--web.enable-remote-write-receiver"}
 	if p.modern {
 		config += "otlp: {translation_strategy: UnderscoreEscapingWithSuffixes}\n"
-		args = append(args, "--web.enable-otlp-receiver")
+		args = append(args, "--web.enable-otlp-receiver", "--enable-feature=exemplar-storage")
 	} else {
 		args = append(args, "--enable-feature=native-histograms")
 	}

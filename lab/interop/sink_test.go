@@ -38,7 +38,8 @@ type sink struct {
 	at       map[string]pcommon.Timestamp
 	added    map[string]uint64 // deltas: Σ of distinct points
 	repeats  int
-	changed  []string // points that came again with another value
+	changed  []string        // points that came again with another value
+	traces   map[string]bool // of exemplars
 }
 
 type mood int
@@ -53,7 +54,7 @@ const (
 
 func newSink(t *testing.T) *sink {
 	return &sink{
-		t: t, points: map[string]string{}, newest: map[string]uint64{}, at: map[string]pcommon.Timestamp{}, added: map[string]uint64{},
+		t: t, points: map[string]string{}, newest: map[string]uint64{}, at: map[string]pcommon.Timestamp{}, added: map[string]uint64{}, traces: map[string]bool{},
 		mood: func(int) mood { return kind },
 	}
 }
@@ -101,6 +102,9 @@ func (s *sink) put(stream string, p pmetric.ExponentialHistogramDataPoint) {
 		return
 	}
 	s.points[id] = value
+	for _, e := range p.Exemplars().All() {
+		s.traces[e.TraceID().String()] = true
+	}
 	s.added[stream] += p.Count()
 	if p.Timestamp() >= s.at[stream] {
 		s.at[stream], s.newest[stream] = p.Timestamp(), p.Count()
