@@ -25,7 +25,8 @@
 // run once. What is not as wanted is told below the tables.
 //
 // A row of exports is a weir up with span and log views under eight exporters of
-// OTLP over gRPC at full speed (exports.go): CPU until all of it is in the views.
+// OTLP over gRPC at full speed (exports.go): CPU until all of it is in the views, for spans
+// also with three rules.
 //
 // Promises: weir up has its default policy, but for the length and lateness of
 // windows where delays are measured, 100 devices per agent and 10 agents per

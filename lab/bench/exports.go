@@ -33,7 +33,8 @@ type export struct {
 	Seconds float64         `json:"seconds"`
 	CPU     float64         `json:"cpu_seconds_per_100000"`
 	Wanted  float64         `json:"wanted_cpu_seconds_per_100000"`
-	Halfway int64           `json:"halfway_rss_bytes"` // in half of the time
+	Ratio   float64         `json:"ratio_to_no_rules,omitempty"` // of its CPU to that of the same without rules
+	Halfway int64           `json:"halfway_rss_bytes"`           // in half of the time
 	End     int64           `json:"end_rss_bytes"`
 	Retries uint64          `json:"retries"` // requests that were told to come again
 	Ledger  schemas.Account `json:"ledger"`
@@ -49,31 +50,44 @@ const (
 	quickExports = 2 * time.Second
 )
 
-// exportPolicy has the views of docs/otlp.md.
-const exportPolicy = `{"views":[
+// exportPolicy has the views of docs/otlp.md, and rules.
+const exportPolicy = `{"rules":[%s],"views":[
 	{"name":"spans","match":{"metric":"weir.span"},"group_by":["attrs.service.name","attrs.span.name","attrs.span.kind","attrs.status.code"],"uplink":"center"},
 	{"name":"logs","match":{"metric":"weir.log"},"group_by":["attrs.service.name","attrs.severity"],"uplink":"center"}]}`
+
+// exportRules are the three of examples/policy-rules.json, so that each span goes through all of them and on.
+const exportRules = `
+	{"name":"drop-health-checks","on":"spans","action":"drop","conditions":["IsMatch(attributes[\"url.path\"], \"^/(health|live|ready)z?$\")"]},
+	{"name":"keep-slower-than-1us","on":"spans","action":"keep","conditions":["end_time - start_time > Duration(\"1us\")"]},
+	{"name":"add-edge-region","on":"spans","action":"transform","statements":["set(attributes[\"edge.region\"], \"north\")"]}`
 
 // sender exports one request.
 type sender func(ctx context.Context, cc *grpc.ClientConn, service, request int) error
 
-// measureExports measures once each: there is no floor.
+// measureExports measures once each: there is no floor. What rules cost is the ratio to
+// the same without them.
 func measureExports(ctx context.Context, o options) (all []export, err error) {
+	const spans = "spans over OTLP"
 	for _, x := range []struct {
 		name   string
 		wanted float64
 		send   sender
+		rules  string
 	}{
-		{"spans over OTLP", 1, sendSpans},
-		{"metric points over OTLP", 0.5, sendPoints},
-		{"log records over OTLP", 1, sendLogs},
+		{spans, 1, sendSpans, ""},
+		{spans + ", three rules", 1, sendSpans, exportRules},
+		{"metric points over OTLP", 0.5, sendPoints, ""},
+		{"log records over OTLP", 1, sendLogs, ""},
 	} {
 		if !strings.Contains(x.name, o.only) {
 			continue
 		}
 		e := export{Name: x.name, Wanted: x.wanted}
-		if err := e.measure(ctx, o, x.send); err != nil {
+		if err := e.measure(ctx, o, x.send, x.rules); err != nil {
 			return all, fmt.Errorf("%s: %w", x.name, err)
+		}
+		if x.rules != "" && len(all) > 0 && all[len(all)-1].Name == spans {
+			e.Ratio = e.CPU / all[len(all)-1].CPU
 		}
 		fmt.Fprintf(o.notice, "%s: %d in %.1f s, %.2f s of CPU per 100,000\n", e.Name, e.Items, e.Seconds, e.CPU)
 		all = append(all, e)
@@ -81,13 +95,13 @@ func measureExports(ctx context.Context, o options) (all []export, err error) {
 	return all, nil
 }
 
-func (e *export) measure(ctx context.Context, o options, send sender) (err error) {
+func (e *export) measure(ctx context.Context, o options, send sender, rules string) (err error) {
 	policy, err := os.CreateTemp("", "weir-bench-*.json")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(policy.Name())
-	if _, err = policy.WriteString(exportPolicy); err != nil {
+	if _, err = fmt.Fprintf(policy, exportPolicy, rules); err != nil {
 		return err
 	}
 	if err := policy.Close(); err != nil {
@@ -274,11 +288,19 @@ func sendLogs(ctx context.Context, cc *grpc.ClientConn, service, request int) er
 	return err
 }
 
-var exportColumns = []string{"what", "items", "per second", "s of CPU per 100,000", "wanted", "RSS halfway and at the end, MB", "told to come again", "ledger"}
+var exportColumns = []string{"what", "items", "per second", "s of CPU per 100,000", "wanted", "of that without rules", "RSS halfway and at the end, MB", "told to come again", "ledger"}
+
+// ratio is what rules make of the cost; empty: it has none, or what to compare it with was not measured.
+func (e *export) ratio() string {
+	if e.Ratio == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", e.Ratio)
+}
 
 func (e *export) row() []string {
 	return []string{
-		e.Name, count(float64(e.Items)), count(float64(e.Items) / e.Seconds), significant(e.CPU), "≤ " + significant(e.Wanted),
+		e.Name, count(float64(e.Items)), count(float64(e.Items) / e.Seconds), significant(e.CPU), "≤ " + significant(e.Wanted), e.ratio(),
 		count(float64(e.Halfway)/1e6) + ", " + count(float64(e.End)/1e6), count(float64(e.Retries)), e.balanced(),
 	}
 }
