@@ -80,4 +80,12 @@ type LinkStatus struct {
 	Sent     uint64  `json:"sent_bytes"`  // since the start, after packing
 	Folded   uint64  `json:"folded"`      // entries that went into others since the start, because the outbox was nearly full
 	Shed     uint64  `json:"shed"`        // records, likewise
+	Ahead    []Ahead `json:"ahead,omitempty"`
+}
+
+// Ahead are entries of a producer that the tier above has, and its outbox never had: the
+// outbox is an older copy. What it makes with these numbers is taken for repeats.
+type Ahead struct {
+	Producer string `json:"producer"`
+	Span
 }

@@ -41,6 +41,7 @@ var (
 	linkDebtEntriesDesc   = describe("weir_link_debt_entries", "gauge", "Entries of the outbox that the tier above has not applied.", "tier")
 	linkDebtBytesDesc     = describe("weir_link_debt_bytes", "gauge", "Bytes of them.", "tier")
 	linkDebtSecondsDesc   = describe("weir_link_debt_seconds", "gauge", "Age of the oldest of them.", "tier")
+	linkAheadDesc         = describe("weir_link_ahead_entries", "gauge", "Entries that the tier above has and this outbox never had, as found since the start: it is an older copy.", "tier")
 	linkSentDesc          = describe("weir_link_sent_bytes_total", "counter", "Bytes sent to the tier above since the start, after packing.", "tier")
 	partitionsOwnedDesc   = describe("weir_partitions_owned", "gauge", "Partitions of the tier that a gateway owns; every gateway of it says the same.", "tier", "member")
 	partitionsUnownedDesc = describe("weir_partitions_unowned", "gauge", "Partitions of the tier that nobody owns: for longer than 30 s, a region stands still.", "tier")
@@ -54,5 +55,5 @@ var (
 var descs = append([]*described{
 	valuesDesc, quantileDesc, countDesc, meanDesc, minDesc, maxDesc, windowEndDesc,
 	recordsDesc, inFlightDesc, unexplainedDesc, messagesDesc, lagDesc, windowsDesc, openSeriesDesc,
-	streamBytesDesc, streamLimitDesc, linkUpDesc, linkDebtEntriesDesc, linkDebtBytesDesc, linkDebtSecondsDesc, linkSentDesc, partitionsOwnedDesc, partitionsUnownedDesc, policyRevisionDesc, policyInvalidDesc, violationsDesc, buildInfoDesc,
+	streamBytesDesc, streamLimitDesc, linkUpDesc, linkDebtEntriesDesc, linkDebtBytesDesc, linkDebtSecondsDesc, linkAheadDesc, linkSentDesc, partitionsOwnedDesc, partitionsUnownedDesc, policyRevisionDesc, policyInvalidDesc, violationsDesc, buildInfoDesc,
 }, slices.Concat(exportDescs, foundDescs, serverDescs)...)

@@ -27,6 +27,7 @@ func linkOf(ctx context.Context, b *bus.Bus, tiers []schemas.Tier) (*schemas.Lin
 //	link up · 3 entries behind
 //	link down 12m · 720 entries, 1.4 MB behind
 //	link up · 720 entries, 1.4 MB behind · backlog done in 12 s
+//	link up · an older copy: 312 entries above are not from here
 func linkLine(l *schemas.LinkStatus, wall int64) string {
 	line := "link up"
 	if !l.Up {
@@ -38,7 +39,18 @@ func linkLine(l *schemas.LinkStatus, wall int64) string {
 	if l.Up && l.Backfill > 0 && l.ETA >= 0 {
 		line += " · backlog done in " + (time.Duration(l.ETA) * time.Second).String()
 	}
+	if n := aheadOf(l); n > 0 {
+		line += fmt.Sprintf(" · an older copy: %s above are not from here", term(n, "entries"))
+	}
 	return line
+}
+
+// aheadOf is how many entries the tier above has that the outbox never had.
+func aheadOf(l *schemas.LinkStatus) (n uint64) {
+	for _, a := range l.Ahead {
+		n += a.To + 1 - a.From
+	}
+	return n
 }
 
 func megabytes(n int64) string {
@@ -66,4 +78,5 @@ func (out sink) link(l *schemas.LinkStatus, wall int64) {
 	out.gauge(linkDebtBytesDesc, float64(l.Bytes), tier)
 	out.gauge(linkDebtSecondsDesc, oldest, tier)
 	out.counter(linkSentDesc, l.Sent, tier)
+	out.gauge(linkAheadDesc, float64(aheadOf(l)), tier)
 }

@@ -82,6 +82,15 @@ func (b *backlog) damaged(subject string, seq uint64, err error) {
 	b.damage.newest = fmt.Sprintf("%s at %d: %s", subject, seq, strings.ReplaceAll(err.Error(), "\n", ": "))
 }
 
+// begin notes that all is known that the outbox held when the process began.
+func (b *backlog) begin() {
+	for _, s := range b.sources {
+		for _, sp := range s.spaces {
+			sp.began = sp.newest
+		}
+	}
+}
+
 // restart lets everything wait, as backfill: the tier above will say what it has.
 func (b *backlog) restart() {
 	b.drain, b.order = drain{}, order{}
@@ -226,8 +235,9 @@ var errGrant = errors.New("the answer does not fit the report")
 
 // outcome is what an answer has changed.
 type outcome struct {
-	again int    // entries that were lost above and wait again
-	ahead uint64 // greatest number applied above that this outbox never had; 0: there is none, or it was told
+	again int          // entries that were lost above and wait again
+	ahead schemas.Span // numbers applied above that this outbox never had; To 0: there are none, or they were told
+	back  bool         // the tier above has less than it has said before
 }
 
 // granted takes the answer to a question.
@@ -252,6 +262,6 @@ func (b *backlog) granted(q question, g *schemas.LinkGrant, now int64) (o outcom
 		brought, again = brought+b, again+a
 	}
 	b.drain.observe(now, brought)
-	o.again = again
+	o.again, o.back = again, q.space.back
 	return o, nil
 }

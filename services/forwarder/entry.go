@@ -1,6 +1,7 @@
 package forwarder
 
 import (
+	"slices"
 	"sort"
 
 	"weir/schemas"
@@ -40,9 +41,11 @@ func (o *order) next() uint32 {
 type space struct {
 	epoch   schemas.Epoch
 	newest  uint64         // greatest number seen
+	began   uint64         // the same when the process began, until it sends; 0: it was not there
 	known   bool           // the tier above has said what it has applied
 	told    bool           // that it is ahead
 	applied []schemas.Span // as it last said
+	back    bool           // it has said less than before
 
 	owed      []entry // ascending by seq
 	bytes     int64   // Σ of owed
@@ -79,6 +82,7 @@ func (s *space) at(seq uint64) int {
 
 // claim takes an entry that waits, as live or as backfill.
 func (s *space) claim(e *entry, asLive bool) {
+	s.began = 0
 	e.claimed = s.order.next()
 	s.idle--
 	if asLive {
@@ -128,6 +132,7 @@ func (s *space) waiting() (first, last uint64) {
 // before passed, were not applied, and so were lost above. passed is that of the
 // order when the tier above was asked.
 func (s *space) grant(applied []schemas.Span, passed uint32, now int64) (brought int64, again int) {
+	s.back = s.back || !coversAll(applied, s.applied)
 	s.known, s.applied = true, applied
 	brought = s.remove(func(e *entry) bool {
 		if !covers(applied, e.n) {
@@ -157,14 +162,18 @@ func (s *space) lost(passed uint32, f func(*entry)) (any bool) {
 	return any
 }
 
-// ahead is the greatest number in applied that this outbox never had, the first
-// time; else 0.
-func (s *space) ahead(applied []schemas.Span) uint64 {
-	if s.told || len(applied) == 0 || applied[len(applied)-1].To <= s.newest {
-		return 0
+// ahead are the numbers in applied that this outbox never had, the first time; else
+// To is 0. What was here when the process began is all that can have been sent before.
+func (s *space) ahead(applied []schemas.Span) (a schemas.Span) {
+	had := s.newest
+	if s.began > 0 {
+		had = s.began
+	}
+	if s.told || len(applied) == 0 || applied[len(applied)-1].To <= had {
+		return a
 	}
 	s.told = true
-	return applied[len(applied)-1].To
+	return schemas.Span{From: had + 1, To: applied[len(applied)-1].To}
 }
 
 // remove takes entries off and returns how many bytes of backfill they were.
@@ -207,6 +216,14 @@ func ascending(spans []schemas.Span) bool {
 func covers(spans []schemas.Span, n uint64) bool {
 	i := sort.Search(len(spans), func(i int) bool { return spans[i].To >= n })
 	return i < len(spans) && spans[i].From <= n
+}
+
+// coversAll reports whether ascending spans hold all that others hold.
+func coversAll(spans, others []schemas.Span) bool {
+	return !slices.ContainsFunc(others, func(o schemas.Span) bool {
+		i := sort.Search(len(spans), func(i int) bool { return spans[i].To >= o.From })
+		return i == len(spans) || spans[i].From > o.From || spans[i].To < o.To
+	})
 }
 
 // patience bounds how often something is tried again that did not help.

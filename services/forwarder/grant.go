@@ -20,9 +20,12 @@ func (s *Service) take(q question, answer []byte) error {
 	if o.again > 0 {
 		s.log.Warn("entries were stored above and lost there; they are sent again", "producer", q.report.Producer, "entries", o.again)
 	}
-	if o.ahead > 0 {
+	if o.ahead.To > 0 {
 		s.log.Error("entries are applied above that this outbox never had: it was restored, or has lost its end; those above stand",
-			"producer", q.report.Producer, "newest", q.report.Newest, "applied", o.ahead)
+			"producer", q.report.Producer, "newest", q.report.Newest, "from_n", o.ahead.From, "to_n", o.ahead.To)
+	}
+	if o.back {
+		s.fail(errWentBack)
 	}
 	s.tellPolicy(g.Policy)
 	return nil
@@ -37,6 +40,9 @@ func (s *Service) granted(q question, g *schemas.LinkGrant) (outcome, error) {
 		return o, err
 	}
 	s.answered()
+	if o.ahead.To > 0 && s.cfg.Tier == schemas.TierRegion { // an agent's epoch ends there
+		s.ahead = append(s.ahead, schemas.Ahead{Producer: q.report.Producer, Span: o.ahead})
+	}
 	if s.cycle != nil {
 		s.cycle.ready.wake()
 		if o.again > 0 {

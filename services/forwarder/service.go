@@ -2,8 +2,10 @@ package forwarder
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,6 +61,8 @@ type Service struct {
 	cycle  *cycle // of the link that is up; nil: there is none
 	sent   uint64 // bytes
 	policy *uint64
+	ahead  []schemas.Ahead
+	fail   context.CancelCauseFunc // ends what Run runs
 
 	folding sync.Mutex // held while entries are folded, and while a link begins
 	enc     schemas.CommitEncoder
@@ -72,26 +76,58 @@ func New(cfg Config, out Outbox, up Up, log *slog.Logger) (*Service, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Service{
+	s := &Service{
 		cfg: cfg, out: out, up: up, log: log.With("service", "forwarder", "tier", string(cfg.Tier), "upstream", cfg.Upstream),
-		caught: make(chan struct{}), core: newBacklog(cfg.producer(), cfg.ours), pacer: gcra.NewPacer(cfg.Budget.shares()),
-	}, nil
+		pacer: gcra.NewPacer(cfg.Budget.shares()),
+	}
+	s.anew()
+	return s, nil
+}
+
+// anew forgets what of the outbox has been sent.
+func (s *Service) anew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core, s.caught = newBacklog(s.cfg.producer(), s.cfg.ours), make(chan struct{})
 }
 
 // Run forwards until ctx ends. It fails where its own server does.
 func (s *Service) Run(ctx context.Context) error {
 	s.began = time.Now()
 	s.link.since = s.began.UnixNano()
-	g, ctx := errgroup.WithContext(ctx)
 	stop, err := s.out.Answer(ctx, schemas.AskLink(s.cfg.Tier), s.log, func(context.Context, []byte) (any, error) { return s.Status(), nil })
 	if err != nil {
 		return err
 	}
 	defer stop()
-	g.Go(func() error { return s.watch(ctx) })
-	g.Go(func() error { return s.carry(ctx) })
-	g.Go(func() error { s.purge(ctx); return nil })
-	return g.Wait()
+	for {
+		err := s.forward(ctx)
+		if !errors.Is(err, errWentBack) || !sleep(ctx, int64(jitter()*second), nil) {
+			return err
+		}
+		s.log.Error("the tier above lacks entries that it had: it was restored, or has lost something; what is here still is brought again")
+		s.anew()
+	}
+}
+
+// errWentBack ends what is known of the outbox: entries are to be sent that were done
+// with.
+var errWentBack = errors.New("the tier above has less than before")
+
+// forward forwards until ctx ends or the tier above has gone back.
+func (s *Service) forward(parent context.Context) error {
+	ctx, fail := context.WithCancelCause(parent)
+	defer fail(nil)
+	s.fail = fail
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.watch(gctx) })
+	g.Go(func() error { return s.carry(gctx) })
+	g.Go(func() error { s.purge(gctx); return nil })
+	err := g.Wait()
+	if parent.Err() == nil && errors.Is(context.Cause(ctx), errWentBack) {
+		return errWentBack
+	}
+	return err
 }
 
 // Status is what the service answers: the state of the link, and what of the
@@ -110,7 +146,7 @@ func (s *Service) Status() Status {
 	st := schemas.LinkStatus{
 		Tier: s.cfg.Tier, Upstream: s.cfg.Upstream, Up: s.link.up(now), Since: s.link.changed(now),
 		Entries: d.entries, Bytes: d.bytes, Backfill: d.backfill, Oldest: d.oldest, ETA: s.core.drain.eta(d.backfill), Sent: s.sent,
-		Folded: s.folded, Shed: s.shed,
+		Folded: s.folded, Shed: s.shed, Ahead: slices.Clone(s.ahead),
 	}
 	if !st.Up && d.backfill > 0 {
 		st.ETA = -1

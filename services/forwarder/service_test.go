@@ -571,6 +571,70 @@ func TestRestored(t *testing.T) {
 	})
 }
 
+// TestRegionRestored: a region's outbox is an older copy, and has made more entries than
+// the center has before the link comes up. Which of its numbers are another copy's is
+// known all the same.
+func TestRegionRestored(t *testing.T) {
+	cfg := Config{Tier: schemas.TierRegion, Name: "r01", Upstream: schemas.Center, Stream: schemas.StreamRegionOutbox}
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		for n := range uint64(50) {
+			r.region.apply(&schemas.Commit{Epoch: schemas.Epoch{1}, N: n + 1})
+		}
+		r.region.cut()
+		w := r.writer("r01/3", schemas.GatewayOutbox("r01", 3, schemas.KindCommit), 1)
+		other := r.writer("r01/4", schemas.GatewayOutbox("r01", 4, schemas.KindCommit), 2)
+		for range 30 {
+			w.write(1, 100)
+		}
+		r.start()
+		later(time.Second)
+		for range 30 {
+			w.write(1, 100)
+			other.write(1, 100)
+		}
+		r.region.heal()
+		later(10 * time.Second)
+		want := []schemas.Ahead{{Producer: "r01/3", Span: schemas.Span{From: 31, To: 50}}}
+		if got := r.status().Ahead; !slices.Equal(got, want) {
+			t.Errorf("%v are another copy's, want %v", got, want)
+		}
+	})
+}
+
+// TestAboveRestored: the tier above goes back to an older copy of its own. What it lacks
+// of what is here still is brought again.
+func TestAboveRestored(t *testing.T) {
+	cfg := agentConfig
+	cfg.Keep = 0.9
+	bubble(t, cfg, func(t *testing.T, r *rig) {
+		r.out.cap = 1 << 30
+		w := r.agent()
+		for range 50 {
+			w.write(1, 100)
+		}
+		r.start()
+		later(10 * time.Second)
+		r.region.cut()
+		r.region.do(func() {
+			for n := range r.region.applied[w.all[0].Epoch.String()] {
+				if n > 20 {
+					delete(r.region.applied[w.all[0].Epoch.String()], n)
+				}
+			}
+		})
+		w.write(1, 100)
+		r.region.heal()
+		later(30 * time.Second)
+		r.whole(t)
+		if n := len(r.came()); n != 81 {
+			t.Errorf("%d entries came, want 51, and 30 once more", n)
+		}
+		if n := r.said("lacks entries that it had"); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	})
+}
+
 // TestLargeEntries: an entry that is larger than a grant goes alone, and is paid for by later grants.
 func TestLargeEntries(t *testing.T) {
 	bubble(t, agentConfig, func(t *testing.T, r *rig) {

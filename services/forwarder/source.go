@@ -47,6 +47,9 @@ func (s *source) note(m bus.Message, c *schemas.Commit) *entry {
 	if c.Wall > 0 {
 		s.wall = uint32(min(c.Wall/second, math.MaxUint32))
 	}
+	if !s.has(c.Epoch) {
+		s.space(c.Epoch).began = c.First() - 1
+	}
 	s.newest = s.space(c.Epoch)
 	if s.run.seq == 0 || s.run.first != c.RunFirst || s.run.epoch != c.Epoch {
 		s.run = anchor{epoch: c.Epoch, first: c.RunFirst, seq: m.Seq}

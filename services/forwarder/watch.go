@@ -24,6 +24,9 @@ func (s *Service) watch(ctx context.Context) error {
 	behind := u.Messages > 0
 	caughtUp := func() {
 		behind = false
+		s.mu.Lock()
+		s.core.begin()
+		s.mu.Unlock()
 		close(s.caught)
 	}
 	if !behind {
