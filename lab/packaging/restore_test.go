@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,6 +58,57 @@ func TestMovedAgent(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// TestCenterPutBack puts a center back to an older copy: its regions bring again what it
+// lacks, and every tier has every record once.
+func TestCenterPutBack(t *testing.T) {
+	f, sims := putBack(t, func(f *harness.Fleet) *harness.Product { return f.Center })
+	harness.Until(t, 2*time.Minute, func() string {
+		if r := f.Verify(sims...); r.Code != 0 {
+			return r.String()
+		}
+		return ""
+	})
+}
+
+// TestRegionPutBack puts a region back to an older copy: its agents bring again what it
+// lacks, so that it counts as they do, and it says what of it does not count above.
+func TestRegionPutBack(t *testing.T) {
+	f, _ := putBack(t, func(f *harness.Fleet) *harness.Product { return f.Regions["r01"] })
+	harness.Until(t, 2*time.Minute, func() string {
+		region, agent := f.Regions["r01"].Ledger().Totals, f.Agents["a001"].Ledger().Totals
+		if region != agent || agent.InFlight != 0 {
+			return fmt.Sprintf("the region has %+v, its agent %+v", region, agent)
+		}
+		return ""
+	})
+	if line := f.Regions["r01"].Weir("ledger").Stdout; !strings.Contains(line, "an older copy") {
+		t.Errorf("the region does not say that it is an older copy: %s", line)
+	}
+}
+
+// putBack puts one of a fleet back to a copy from before the second of three loads.
+func putBack(t *testing.T, which func(*harness.Fleet) *harness.Product) (*harness.Fleet, []*harness.Sim) {
+	t.Helper()
+	if !*all {
+		t.Skip("takes half a minute: make packaging")
+	}
+	needCommand(t, string(weir), "agent")
+	backup, restore := documented(t)
+	f := harness.StartFleet(t, weir, harness.Layout{"r01": {"a001"}}, harness.FastPolicy(t))
+	a, p := f.Agents["a001"], which(f)
+	sims := []*harness.Sim{play(a, "before")}
+	if r := f.Verify(sims...); r.Code != 0 {
+		t.Fatal(r)
+	}
+	obey(t, p, backup)
+	sims = append(sims, play(a, "between"))
+	if r := f.Verify(sims...); r.Code != 0 {
+		t.Fatal(r)
+	}
+	obey(t, p, restore)
+	return f, append(sims, play(a, "after"))
 }
 
 // play simulates some devices of a tenant.
