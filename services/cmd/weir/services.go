@@ -221,7 +221,11 @@ func (p *plant) newGateways() ([]part, error) {
 		p.gateway = s
 		return []part{{gatewayService, s}}, err
 	}
-	r := gateway.RegionConfig(func(agent string) string { return p.place(agent).Region })
+	regions := map[string]string{} // asked for each message
+	for _, a := range p.agents() {
+		regions[a.Name] = a.Region
+	}
+	r := gateway.RegionConfig(func(agent string) string { return regions[agent] })
 	r.Needed = p.needed(schemas.TierAgent)
 	region, err := gateway.New(r, p.bus, p.log)
 	if err != nil {

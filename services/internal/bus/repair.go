@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -114,6 +115,7 @@ type repairs struct {
 	open        int      // index in found of the first that does not know its To yet
 	torn        bool     // the newest block ends in something that is no message
 	found       []Damage
+	file        bytes.Buffer // the block at hand
 }
 
 // blocks checks the block files.
@@ -181,7 +183,7 @@ func blockName(n int) string { return strconv.Itoa(n) + ".blk" }
 // power cut: that is for the server, which knows how far it has been.
 func (r *repairs) block(at string, n int, newest bool) error {
 	name := filepath.Join(at, blockName(n))
-	data, unreadable := os.ReadFile(name)
+	data, unreadable := r.read(name)
 	b := newBlock(r.stream, n, data)
 	c := b.scan()
 	bad := c.bad
@@ -210,6 +212,18 @@ func (r *repairs) block(at string, n int, newest bool) error {
 	}
 	r.last, r.high = max(r.last, c.last), max(r.high, c.high)
 	return nil
+}
+
+// read reads a whole file into the memory of the one before: a journal has a hundred.
+func (r *repairs) read(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r.file.Reset()
+	_, err = r.file.ReadFrom(f)
+	return r.file.Bytes(), err
 }
 
 // note notes what was cut out of a file.
@@ -250,7 +264,7 @@ func (r *repairs) outdate(at string, newest int) error {
 		return ignoreMissing(os.Remove(filepath.Join(at, indexFile)))
 	}
 	name := filepath.Join(at, blockName(newest))
-	data, err := os.ReadFile(name)
+	data, err := r.read(name)
 	if err != nil {
 		return ignoreMissing(err) // moved aside, which does it too
 	}

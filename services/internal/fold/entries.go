@@ -7,6 +7,7 @@ import "weir/schemas"
 // progress. Numbers follow p.n. A new part in entry n is named by firstN.
 func entries(producer string, p position, m Message, r *Results, size int, firstN func(w *schemas.Window, n uint64) uint64) []*schemas.Commit {
 	c := cutter{producer: producer, p: p, rev: r.ConfigRev, size: size}
+	c.prepare(r.Outputs)
 	c.next()
 	digest := uint64(0)
 	for i := range r.Outputs {
@@ -16,7 +17,7 @@ func entries(producer string, p position, m Message, r *Results, size int, first
 			o.Window.FirstN = firstN(&o.Window, cur.N)
 			r.Assign(i, o.Window.FirstN)
 		}
-		place(cur, o)
+		c.place(cur, o)
 		digest += o.Window.Digest + o.Window.Count
 	}
 	from := 0
@@ -51,6 +52,20 @@ type cutter struct {
 
 	run  []*schemas.Commit
 	used int // bytes of rows in the newest entry
+
+	local, windows []schemas.Window // of all entries: each has a part of them
+}
+
+// prepare makes room for all rows at once.
+func (c *cutter) prepare(outputs []Output) {
+	local := 0
+	for i := range outputs {
+		if outputs[i].Local {
+			local++
+		}
+	}
+	c.local = make([]schemas.Window, 0, local)
+	c.windows = make([]schemas.Window, 0, len(outputs)-local)
 }
 
 func (c *cutter) next() {
@@ -76,12 +91,14 @@ func earlySize(e *schemas.Early) int {
 	return numbers + len(e.Tenant) + len(e.Device) + len(e.Metric) + 3*text
 }
 
-func place(c *schemas.Commit, o *Output) {
+// place adds a row to the newest entry.
+func (c *cutter) place(cur *schemas.Commit, o *Output) {
+	all, rows := &c.windows, &cur.Windows
 	if o.Local {
-		c.Local = append(c.Local, o.Window)
-		return
+		all, rows = &c.local, &cur.Local
 	}
-	c.Windows = append(c.Windows, o.Window)
+	*all = append(*all, o.Window)
+	*rows = (*all)[len(*all)-len(*rows)-1:]
 }
 
 func finish(c *schemas.Commit, p position, m Message, r *Results) {

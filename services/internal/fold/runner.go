@@ -55,6 +55,7 @@ type Runner struct {
 	stages map[string]*Stage
 	order  []*Stage
 	group  *errgroup.Group
+	pad    pad // of all stages
 
 	position atomic.Uint64 // newest sequence read
 	pending  atomic.Uint64 // messages that were behind it
@@ -62,7 +63,7 @@ type Runner struct {
 
 // NewRunner makes a runner; Run starts it.
 func NewRunner(cfg Config, in Reader, log *slog.Logger) *Runner {
-	return &Runner{cfg: cfg, in: in, log: log, stages: map[string]*Stage{}}
+	return &Runner{cfg: cfg, in: in, log: log, stages: map[string]*Stage{}, pad: newPad()}
 }
 
 // Run opens the given producers' stages, reads until ctx ends, and joins the
@@ -104,6 +105,7 @@ func (r *Runner) read(ctx context.Context, producers []string) error {
 func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 	s := r.cfg.Make(producer)
 	s.input, s.output, s.committed, s.above = r.cfg.Input, r.cfg.Output, r.cfg.Committed, r.cfg.Above
+	s.state.pad = r.pad
 	s.foldedFirst = func(ctx context.Context) (map[schemas.Epoch]uint64, error) { return r.foldedFirst(ctx, producer) }
 	if err := s.Open(ctx); err != nil {
 		return nil, err

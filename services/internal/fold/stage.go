@@ -93,7 +93,7 @@ const lastSaveWithin = 10 * time.Second
 func NewStage(producer string, core Core, outbox string, log Log, sl *slog.Logger) *Stage {
 	return &Stage{
 		Producer: producer, Core: core, Outbox: outbox, log: log, slog: sl.With("stage", producer),
-		size: bus.EntrySize, state: stateLog{log: log, subject: schemas.State(producer), producer: producer},
+		size: bus.EntrySize, state: stateLog{log: log, subject: schemas.State(producer), producer: producer, pad: newPad()},
 		queue: make(chan work, queueLen), stop: make(chan struct{}),
 	}
 }
@@ -235,7 +235,7 @@ func (s *Stage) apply(ctx context.Context, m Message) error {
 			return err
 		}
 	}
-	if time.Since(s.lastSave) >= saveEvery {
+	if time.Since(s.lastSave) >= saveEvery && !s.state.pad.taken() {
 		s.save(ctx)
 	}
 	return nil

@@ -22,8 +22,21 @@ type stateLog struct {
 	newest   uint64 // input sequence that it includes
 	older    uint64 // input sequence that the one before it includes; 0: there is none, as far as we know
 	skipped  bool   // load has passed over one that was torn or did not fit
-	buf      []byte
+	pad      pad
 }
+
+// pad is what the stages of a runner write their checkpoints on, one at a time: a hundred
+// states need not be in memory twice. It holds the buffer while nobody has it.
+type pad chan []byte
+
+func newPad() pad {
+	p := make(pad, 1)
+	p <- nil
+	return p
+}
+
+// taken reports whether somebody writes a checkpoint now.
+func (p pad) taken() bool { return len(p) == 0 }
 
 // checkpoint is a whole checkpoint: the state of the shell and of the core.
 type checkpoint struct {
@@ -89,12 +102,19 @@ func (h *shell) read(r *StateReader) {
 }
 
 // save writes the state in parts of size bytes, the manifest last, then removes what is older
-// than the checkpoint before it.
+// than the checkpoint before it. It waits for the pad.
 func (l *stateLog) save(ctx context.Context, c checkpoint, core Core, size int) error {
-	l.buf = core.Append(c.shell.append(l.buf[:0]))
-	c.Hash, c.Prev = schemas.Hash(l.buf), l.manifest
-	c.Parts = max(1, (len(l.buf)+size-1)/size)
-	if err := l.storeParts(ctx, &c.Checkpoint, size); err != nil {
+	var state []byte
+	select {
+	case state = <-l.pad:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	state = core.Append(c.shell.append(state[:0]))
+	defer func() { l.pad <- state }()
+	c.Hash, c.Prev = schemas.Hash(state), l.manifest
+	c.Parts = max(1, (len(state)+size-1)/size)
+	if err := l.storeParts(ctx, &c.Checkpoint, state, size); err != nil {
 		return err
 	}
 	last := c.Seqs[len(c.Seqs)-1]
@@ -107,9 +127,8 @@ func (l *stateLog) save(ctx context.Context, c checkpoint, core Core, size int) 
 	return l.log.Purge(ctx, l.subject, keepFrom)
 }
 
-// storeParts stores l.buf in parts and leaves the sequence of each in c.Seqs.
-func (l *stateLog) storeParts(ctx context.Context, c *schemas.Checkpoint, size int) error {
-	rest := l.buf
+// storeParts stores the state in parts and leaves the sequence of each in c.Seqs.
+func (l *stateLog) storeParts(ctx context.Context, c *schemas.Checkpoint, rest []byte, size int) error {
 	for c.Part = 0; c.Part < c.Parts; c.Part++ {
 		n := min(len(rest), size)
 		c.Payload, rest = rest[:n], rest[n:]
