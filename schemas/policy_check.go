@@ -129,8 +129,6 @@ func (c *checker) view(at string, v *View) {
 	c.want(v.Scale >= minScale && v.Scale <= maxScale, at+".scale", v.Scale, "want %d to %d", minScale, maxScale)
 	c.want(v.ZeroWidth >= 0 && v.ZeroWidth <= math.MaxFloat64, at+".zero_width", v.ZeroWidth, "want a number of at least 0")
 	c.windows(at, v)
-	single := slices.Contains(v.GroupBy, "device") && slices.Contains(v.GroupBy, "metric")
-	c.want(v.Kind != Counter || single, at+".kind", v.Kind, "group a counter by device and metric: what several counters went up by together is not kept yet")
 	if v.Name == DeviceView {
 		c.deviceView(at, v)
 	}

@@ -35,7 +35,7 @@ type Revision[A any] struct {
 	Bounds
 	Timing Timing
 	Acc    *A     // everything in the part; valid, and not to be changed, during the call of emit
-	Before *A     // with Spec.Carry: the last slice with data before Start, nil if none is known. Valid like Acc
+	Before *A     // with Spec.Carry: what the slices before Start have come to (see Successor), nil if none is known. Valid like Acc
 	State  *State // Revision is set; FirstN and Emitted are the caller's to set. Valid like Acc
 }
 
@@ -106,7 +106,8 @@ func (p *Panes[A]) emit(s *Spec, w *pane, timing Timing, pool *Pool[A], emit fun
 	from, to := p.sliceFrom(w.end-s.Size), p.sliceFrom(w.end)
 	r := Revision[A]{Bounds: Bounds{w.end - s.Size, w.end}, Timing: timing, State: &w.state}
 	if s.Carry {
-		r.Before = p.preceding(from)
+		r.Before = p.preceding(from, pool)
+		defer p.putBack(r.Before, pool)
 	}
 	if to-from == 1 {
 		r.Acc = p.slices[from].acc
@@ -121,12 +122,26 @@ func (p *Panes[A]) emit(s *Spec, w *pane, timing Timing, pool *Pool[A], emit fun
 	pool.Put(r.Acc)
 }
 
-// preceding is the last slice with data before slices[i].
-func (p *Panes[A]) preceding(i int) *A {
+// preceding is what all slices before slices[i] have come to.
+func (p *Panes[A]) preceding(i int, pool *Pool[A]) *A {
 	if i == 0 {
 		return p.before
 	}
-	return p.slices[i-1].acc
+	acc := pool.Get()
+	if p.before != nil {
+		pool.carry(acc, p.before)
+	}
+	for _, sl := range p.slices[:i] {
+		pool.carry(acc, sl.acc)
+	}
+	return acc
+}
+
+// putBack gives back what preceding has made.
+func (p *Panes[A]) putBack(before *A, pool *Pool[A]) {
+	if before != p.before {
+		pool.Put(before)
+	}
 }
 
 // forget drops the first windows, which are final, and the slices that no other window can hold.
@@ -161,14 +176,15 @@ func (p *Panes[A]) seal(s *Spec, gone int, judge int64) {
 	p.closed = 0
 }
 
-// drop gives an accumulator back, or keeps it as what precedes the rest.
+// drop gives an accumulator back, after what follows has taken what it needs of it.
 func (p *Panes[A]) drop(acc *A, carry bool, pool *Pool[A]) {
 	if carry {
-		acc, p.before = p.before, acc
+		if p.before == nil {
+			p.before = pool.Get()
+		}
+		pool.carry(p.before, acc)
 	}
-	if acc != nil {
-		pool.Put(acc)
-	}
+	pool.Put(acc)
 }
 
 // plan works out when there is something to do next.

@@ -114,6 +114,31 @@ func FuzzDecodeSources(f *testing.F) {
 	})
 }
 
+func FuzzDecodeCounters(f *testing.F) {
+	var c Counters
+	for i := range int64(20) {
+		c.Of(uint64(i%3)<<50).Add(i*i, float64(i%6)/4, uint64(i), never)
+	}
+	f.Add(c.AppendBinary(nil))
+	f.Add([]byte{2, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var c, again Counters
+		if _, err := c.Decode(b); err != nil {
+			if len(c.series) != 0 || len(c.counts) != 0 {
+				t.Fatalf("after %v there are %d counters", err, len(c.counts))
+			}
+			return
+		}
+		first := c.AppendBinary(nil)
+		if left, err := again.Decode(first); err != nil || len(left) != 0 {
+			t.Fatalf("what was decoded from %x does not decode again: %v", b, err)
+		}
+		if second := again.AppendBinary(nil); !bytes.Equal(first, second) {
+			t.Fatalf("state changed by a round trip:\n%x\n%x", first, second)
+		}
+	})
+}
+
 func FuzzDecodeCounter(f *testing.F) {
 	var c Counter
 	for i := range int64(20) {

@@ -2,7 +2,7 @@ package window
 
 // Flush puts out every window that holds data, oldest first, as it is: changed says whether it holds a record that no
 // revision of it has shown. Then p holds nothing: what is accepted from now on opens new parts, which hold the new
-// records only. What is final stays so. With Spec.Carry the last slice stays as what precedes them. emit must not call p.
+// records only. What is final stays so. With Spec.Carry what precedes the next ones stays. emit must not call p.
 func (p *Panes[A]) Flush(s *Spec, pool *Pool[A], emit func(r Revision[A], changed bool)) {
 	p.heat(Bounds{}, 0, nil, false)
 	for i := range p.windows {

@@ -17,7 +17,7 @@ import (
 type Panes[A any] struct {
 	slices  []slice[A]
 	windows []pane
-	before  *A  // the last slice that was dropped, when Spec.Carry; else nil
+	before  *A  // what the slices that were dropped have come to, when Spec.Carry; else nil
 	closed  int // windows[:closed] are closed by force
 
 	finalEnd int64 // no window with End <= finalEnd opens, anew or at all; only if final. Never decreases
@@ -168,12 +168,28 @@ func (p *Panes[A]) change(i int) {
 
 // touchFollowers marks the windows that come after slice i and begin with the next one: what precedes them changes.
 func (p *Panes[A]) touchFollowers(s *Spec, i int, slice Bounds) {
-	if i+1 == len(p.slices) {
-		return
+	if i+1 < len(p.slices) {
+		p.touchBefore(s, slice, p.slices[i+1].start)
 	}
-	next := p.slices[i+1].start
-	for w := p.windowFrom(slice.End + s.Size); w < len(p.windows) && p.windows[w].end-s.Size <= next; w++ {
+}
+
+// touchBefore marks the windows that come after a slice and hold the one that begins at next.
+func (p *Panes[A]) touchBefore(s *Spec, slice Bounds, next int64) {
+	for w := p.windowFrom(max(slice.End+s.Size, next+1)); w < len(p.windows) && p.windows[w].end-s.Size <= next; w++ {
 		p.change(w)
+	}
+}
+
+// Follow marks the windows whose value depends on a record at t, which was accepted just now, because their first slice
+// that goes on from it is the next one that has reports so. It is for Spec.Carry where accumulators hold several
+// series: Accept itself marks the windows that begin with the very next slice.
+func (p *Panes[A]) Follow(s *Spec, t int64, has func(*A) bool) {
+	_, b := s.place(t)
+	for i := p.sliceFrom(b.End); i < len(p.slices); i++ {
+		if has(p.slices[i].acc) {
+			p.touchBefore(s, b, p.slices[i].start)
+			return
+		}
 	}
 }
 

@@ -10,6 +10,13 @@ type Accumulator[A any] interface {
 	Merge(from *A)
 }
 
+// Successor is an accumulator that says itself what a window needs of those before it, with Spec.Carry. Of others it is
+// the last slice.
+type Successor[A any] interface {
+	// Succeed makes what came before a slice what comes before the next one: from is that slice, or what came before it.
+	Succeed(from *A)
+}
+
 // Pool keeps accumulators that are not in use, so that windows opening and closing in a steady stream do not allocate.
 // One pool serves all Panes of one kind of accumulator. Make it with [NewPool].
 type Pool[A any] struct {
@@ -17,6 +24,7 @@ type Pool[A any] struct {
 	most  int // len(free) <= most
 	reset func(*A)
 	merge func(into, from *A)
+	carry func(into, from *A)
 }
 
 // NewPool makes a pool that keeps at most that many unused accumulators: NewPool[tally](1000), where *tally has the
@@ -26,6 +34,14 @@ func NewPool[A any, P Accumulator[A]](most int) *Pool[A] {
 		most:  most,
 		reset: func(a *A) { P(a).Reset() },
 		merge: func(into, from *A) { P(into).Merge(from) },
+		carry: func(into, from *A) {
+			if s, ok := any(into).(Successor[A]); ok {
+				s.Succeed(from)
+				return
+			}
+			P(into).Reset()
+			P(into).Merge(from)
+		},
 	}
 }
 

@@ -24,7 +24,7 @@ type Spec struct {
 
 	// Carry says that the value of a window depends also on what came before it, as the increase of a counter does.
 	// Then Revision.Before is set, and a record that may change the end of one slice marks the windows that begin with
-	// the next one as changed. Windows with Carry stay closed once they are final; see reopens.
+	// the next one as changed (see also Panes.Follow). Windows with Carry stay closed once they are final; see reopens.
 	Carry bool
 }
 

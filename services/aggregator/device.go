@@ -16,6 +16,7 @@ type device struct {
 	series []*series
 	own    []*group   // groups whose key holds this device
 	sets   sets       // attributes that it has sent and views look at
+	prints prints     // of all attributes that it has sent, as long as views count counters
 	boots  []*numbers // most recently used first
 
 	packets   packets
@@ -159,7 +160,7 @@ func (d *device) append(b []byte) []byte {
 		b = fold.AppendString(b, s.metric)
 		b = s.early.append(b)
 	}
-	return b
+	return d.prints.append(b)
 }
 
 func (f *Fold) readDevice(r *fold.StateReader, version byte) *device {
@@ -189,6 +190,9 @@ func (f *Fold) readDevice(r *fold.StateReader, version byte) *device {
 		if s.early.read(r); s.early.count > 0 {
 			f.touched = append(f.touched, s)
 		}
+	}
+	if version > 5 {
+		d.prints.read(r)
 	}
 	return d
 }

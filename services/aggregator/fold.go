@@ -48,7 +48,8 @@ type Fold struct {
 	included bool          // the state included the frame applied last already
 	news                   // for detectors, with the next commit
 
-	attrs attributes
+	attrs    attributes
+	counting bool // some view counts counters
 
 	pool    *window.Pool[tally]
 	dec     schemas.FrameDecoder
@@ -170,6 +171,7 @@ func (f *Fold) configure(c *schemas.Config) error {
 		f.generations = f.generations[1:]
 	}
 	f.generations[0].from = math.MinInt64
+	f.counting = counts(f.generations)
 	if f.attrs.look(f.generations) {
 		f.forgetAttributes()
 	}
@@ -211,6 +213,7 @@ func (f *Fold) forgetAttributes() {
 type sender struct {
 	*device
 	attrs *attrSet
+	print uint64 // of all its attributes, where views count counters; see prints
 }
 
 // resolve finds the devices of the frame's sources.
@@ -219,7 +222,7 @@ func (f *Fold) resolve() {
 	for i := range f.in.Sources {
 		s := &f.in.Sources[i]
 		d := f.device(f.in.Strings[s.Tenant], f.in.Strings[s.Device])
-		f.senders = append(f.senders, sender{d, d.take(f.attrs.of(&f.in, s), f.newest().MaxSets, &f.attrs)})
+		f.senders = append(f.senders, sender{d, d.take(f.attrs.of(&f.in, s), f.newest().MaxSets, &f.attrs), f.print(d, s)})
 	}
 }
 
@@ -289,8 +292,8 @@ func (f *Fold) readings() {
 
 // reading judges one reading and adds its records.
 func (f *Fold) reading(i int, x *extras, first, end int) {
-	from := f.in.From[i]
-	d, a, s := f.senders[from].device, f.senders[from].attrs, &f.in.Sources[from]
+	from := &f.senders[f.in.From[i]]
+	d, s := from.device, &f.in.Sources[f.in.From[i]]
 	t, n := f.in.EventTime[i], uint64(end-first)
 	boot := f.in.Strings[s.Boot]
 	d.lastSeen = f.now
@@ -308,7 +311,7 @@ func (f *Fold) reading(i int, x *extras, first, end int) {
 	own, agent := f.sources.DataWatermark(d.id), f.low
 	g := f.at(t)
 	for k := first; k < end; k++ {
-		f.record(d, a, g, boot, s.Numbered, f.in.Seq[i], k, x.value(k-first), x.trace, t, own, agent)
+		f.record(from, g, boot, s.Numbered, f.in.Seq[i], k, x.value(k-first), x.trace, t, own, agent)
 	}
 	f.sources.Observe(d.id, t, f.now)
 }
@@ -332,7 +335,8 @@ func (f *Fold) bookOf(d *device, first int) *tenant {
 
 // record adds one record to every group that wants it. The default view's
 // verdict is the ledger's.
-func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbered bool, seq uint64, k int, special *schemas.Value, trace *schemas.TraceID, t, own, agent int64) {
+func (f *Fold) record(from *sender, g *generation, boot string, numbered bool, seq uint64, k int, special *schemas.Value, trace *schemas.TraceID, t, own, agent int64) {
+	d := from.device
 	s := f.seriesOf(d, f.metric(f.in.Metric[k]))
 	v := f.in.Value[k]
 	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
@@ -343,7 +347,7 @@ func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbere
 			return
 		}
 	}
-	for j, gr := range f.groupsOf(s, a, g) {
+	for j, gr := range f.groupsOf(s, from.attrs, g) {
 		w := agent
 		if gr.dev != nil {
 			w = own
@@ -354,7 +358,7 @@ func (f *Fold) record(d *device, a *attrSet, g *generation, boot string, numbere
 			}
 			continue
 		}
-		ok := gr.add(f, s, p, values, trace, w)
+		ok := gr.add(f, s, from.print, p, values, trace, own, w)
 		if !ok {
 			f.addLate(gr, p)
 		} else if gr.tumbling() {

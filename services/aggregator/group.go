@@ -167,9 +167,9 @@ func (f *Fold) viewState(v *View) *viewState {
 }
 
 // add adds a record to the group; values is its distribution, nil where it is one
-// value; trace is what it belongs to, nil where it is none. It reports false where the
-// record came too late.
-func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, trace *schemas.TraceID, watermark int64) bool {
+// value; trace is what it belongs to, nil where it is none. own is the watermark of its device.
+// It reports false where the record came too late.
+func (g *group) add(f *Fold, s *series, print uint64, p schemas.Point, values *sketch.Sketch, trace *schemas.TraceID, own, watermark int64) bool {
 	acc, ok := g.panes.Accept(&g.spec, p.Time, watermark, f.pool)
 	if !ok {
 		return false
@@ -186,7 +186,7 @@ func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, 
 		acc.exemplify(schemas.Exemplar{Time: p.Time, Value: p.Value, TraceID: *trace})
 	}
 	if g.view.Counter && values == nil {
-		acc.counter().Add(p.Time, p.Value, p.ID, watermark)
+		g.count(acc, s.counter(print), p, min(own, watermark))
 	}
 	if watermark > p.Time && watermark >= windowEnd(&g.spec, p.Time) {
 		acc.late++
@@ -198,6 +198,19 @@ func (g *group) add(f *Fold, s *series, p schemas.Point, values *sketch.Sketch, 
 	}
 	g.dev.noteDue(g)
 	return true
+}
+
+// count adds a sample of one counter. What it changes in a later window is the step into the
+// counter's next sample.
+func (g *group) count(acc *tally, counter uint64, p schemas.Point, settled int64) {
+	acc.counters().Of(counter).Add(p.Time, p.Value, p.ID, settled)
+	g.panes.Follow(&g.spec, p.Time, func(a *tally) bool { return a.count.Has(counter) })
+}
+
+// alone is the counter of a group by device and metric, without attributes.
+func (g *group) alone() uint64 {
+	w := schemas.Window{Dims: g.view.Dims, Key: g.key}
+	return schemas.SeriesIdentity(g.key.Tenant, w.Dim("device"), "", w.Dim("metric"))
 }
 
 // signal is that of the records of a group whose key holds the metric.
@@ -281,7 +294,7 @@ func (f *Fold) readGroup(r *fold.StateReader, version byte) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		g.members = append(g.members, r.Fixed())
 	}
-	read := func(a *tally, b []byte) ([]byte, error) { return readTally(a, b, version) }
+	read := func(a *tally, b []byte) ([]byte, error) { return readTally(a, b, version, g.alone()) }
 	r.Then(func(b []byte) ([]byte, error) { return g.panes.Decode(b, f.pool, read) })
 	if dev != nil {
 		dev.noteDue(g)

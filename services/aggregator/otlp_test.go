@@ -160,14 +160,14 @@ func TestTallyWithoutExemplars(t *testing.T) {
 	var a, b tally
 	a.add(schemas.Point{Time: 1, Value: 2, ID: 3})
 	state := appendTally(nil, &a)
-	rest, err := readTally(&b, state[:len(state)-1], 4)
+	rest, err := readTally(&b, state[:len(state)-1], 4, 0)
 	if err != nil || len(rest) > 0 || !bytes.Equal(appendTally(nil, &b), state) {
 		t.Errorf("%d bytes are left (%v), read %+v", len(rest), err, b)
 	}
 	a.exemplify(schemas.Exemplar{Time: 1, Value: 2, TraceID: schemas.TraceID{Trace: [16]byte{1}}})
 	state = appendTally(nil, &a)
 	for n := range state {
-		if _, err := readTally(new(tally), state[:n], stateVersion); err == nil {
+		if _, err := readTally(new(tally), state[:n], stateVersion, 0); err == nil {
 			t.Errorf("%d of %d bytes were read", n, len(state))
 		}
 	}

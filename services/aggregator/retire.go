@@ -23,6 +23,7 @@ func (f *Fold) retire() {
 		return
 	}
 	f.generations = rest
+	f.counting = counts(rest)
 	rest[0].from = math.MinInt64
 	gone := func(g *group) bool { return viewShaped(rest, g.view.shape()) == nil }
 	f.order = slices.DeleteFunc(f.order, gone)

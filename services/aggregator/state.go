@@ -10,9 +10,9 @@ import (
 
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
 // of devices, 3 what OTLP brings, the news, and what earlier epochs have told, 4 how
-// many records had numbers, and which numbers may be in holes, 5 exemplars. 1 to 4 are read too; the journal behind any
-// other one would be folded from its start.
-const stateVersion = 5
+// many records had numbers, and which numbers may be in holes, 5 exemplars, 6 the counters of several series in one
+// window. 1 to 5 are read too; the journal behind any other one would be folded from its start.
+const stateVersion = 6
 
 // Append appends the whole state, in the order in which it refers to itself:
 // documents, devices, groups, late totals.
@@ -131,6 +131,7 @@ func (f *Fold) readGenerations(r *fold.StateReader) error {
 	}
 	f.sources.Configure(f.newest().Sources)
 	f.attrs.look(f.generations)
+	f.counting = counts(f.generations)
 	return nil
 }
 

@@ -17,10 +17,10 @@ type tally struct {
 	digest uint64
 	first  schemas.Point
 	last   schemas.Point
-	count  *window.Counter // only in counter views: the samples that the increase is worked out from
-	beyond int64           // records less values: a histogram is one record of many values
-	late   uint64          // records that came after the device or agent watermark had passed their window's end
-	seen   bitset          // devices in it; only where the key does not hold the device
+	count  *window.Counters // only in counter views: the samples that the increases are worked out from
+	beyond int64            // records less values: a histogram is one record of many values
+	late   uint64           // records that came after the device or agent watermark had passed their window's end
+	seen   bitset           // devices in it; only where the key does not hold the device
 	traces schemas.Exemplars
 }
 
@@ -49,14 +49,21 @@ func (a *tally) Merge(from *tally) {
 	a.seen.or(from.seen)
 	a.traces = a.traces.Merge(from.traces)
 	if from.count != nil {
-		a.counter().Merge(from.count)
+		a.counters().Merge(from.count)
 	}
 }
 
-// counter is the tally's counter, made where there is none.
-func (a *tally) counter() *window.Counter {
+// Succeed takes what a later window needs of this one: where its counters stood.
+func (a *tally) Succeed(from *tally) {
+	if from.count != nil {
+		a.counters().Succeed(from.count)
+	}
+}
+
+// counters are the tally's, made where there are none.
+func (a *tally) counters() *window.Counters {
 	if a.count == nil {
-		a.count = &window.Counter{}
+		a.count = &window.Counters{}
 	}
 	return a.count
 }
@@ -133,7 +140,8 @@ func appendTally(b []byte, a *tally) []byte {
 	return fold.AppendExemplars(b, a.traces)
 }
 
-func readTally(a *tally, b []byte, version byte) ([]byte, error) {
+// readTally reads what appendTally wrote. alone is the one series of a group of before version 6.
+func readTally(a *tally, b []byte, version byte, alone uint64) ([]byte, error) {
 	r := fold.StateReader{B: b}
 	r.Then(a.sk.Decode)
 	a.digest = r.Fixed()
@@ -145,8 +153,12 @@ func readTally(a *tally, b []byte, version byte) ([]byte, error) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		a.seen = append(a.seen, r.Fixed())
 	}
-	if r.Bool() {
-		r.Then(a.counter().Decode)
+	switch {
+	case !r.Bool():
+	case version < 6:
+		r.Then(a.counters().Of(alone).Decode)
+	default:
+		r.Then(a.counters().Decode)
 	}
 	if version > 4 {
 		a.traces = r.Exemplars()

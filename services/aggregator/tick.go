@@ -122,19 +122,21 @@ func (f *Fold) revise(g *group, r window.Revision[tally]) {
 	f.out.Put(w, g.view.Uplink == "", func(n uint64) { g.assign(end, n) })
 }
 
-// increase makes the window of a counter view: what the counter went up by is
-// its sum and its one value; count stays the number of records.
+// increase makes the window of a counter view: what each counter went up by is a value
+// of it, so that its sum is what all of them went up by; count stays the number of records.
 func (f *Fold) increase(w *schemas.Window, r *window.Revision[tally]) {
-	var before *window.Counter
+	var before *window.Counters
 	if r.Before != nil {
 		before = r.Before.count
 	}
-	sum, _ := r.Acc.counter().Increase(before)
-	w.Sum = finite(sum)
-	w.Min, w.Max = w.Sum, w.Sum
-	var one sketch.Sketch
-	one.Add(w.Sum)
-	w.Sketch, _ = one.AppendBinary(nil) // fails only for sketches that cannot exist here
+	var each sketch.Sketch
+	sum := 0.0
+	for _, up := range r.Acc.counters().Increases(before) {
+		sum += up
+		each.Add(finite(up))
+	}
+	w.Sum, w.Min, w.Max = finite(sum), each.Min(), each.Max()
+	w.Sketch, _ = each.AppendBinary(nil) // fails only for sketches that cannot exist here
 }
 
 // emitted books records that are now in an emitted revision. Hopping windows
