@@ -240,21 +240,21 @@ func TestExemplarsOfTheNewestWindow(t *testing.T) {
 	}
 	r.commit(schemas.GatewayOutbox(schemas.Center, 0, schemas.KindCommit), entry("center/0", 1, traced(r.now-10e9, 1), traced(r.now, 2)))
 	r.follow()
-	for _, m := range r.scrape(asProtobuf)["weir_view_values"].GetMetric() {
-		got := m.GetHistogram().GetExemplars()
-		if len(got) != 1 || got[0].GetValue() != 2 || got[0].GetTimestamp().AsTime().UnixNano() != r.now+1e6 || len(m.GetHistogram().GetBucket()) != 0 {
-			t.Fatalf("histogram %v", m)
-		}
-		labels := map[string]string{}
-		for _, l := range got[0].GetLabel() {
-			labels[l.GetName()] = l.GetValue()
-		}
-		if labels["trace_id"] != "02"+strings.Repeat("0", 30) || labels["span_id"] != "0000000000000001" || len(labels) != 2 {
-			t.Errorf("exemplar of %v", labels)
-		}
-		return
+	list := r.scrape(asProtobuf)["weir_view_values"].GetMetric()
+	if len(list) != 1 {
+		t.Fatalf("%d histograms", len(list))
 	}
-	t.Error("no histogram")
+	got := list[0].GetHistogram().GetExemplars()
+	if len(got) != 1 || got[0].GetValue() != 2 || got[0].GetTimestamp().AsTime().UnixNano() != r.now+1e6 || len(list[0].GetHistogram().GetBucket()) != 0 {
+		t.Fatalf("histogram %v", list[0])
+	}
+	labels := map[string]string{}
+	for _, l := range got[0].GetLabel() {
+		labels[l.GetName()] = l.GetValue()
+	}
+	if labels["trace_id"] != "02"+strings.Repeat("0", 30) || labels["span_id"] != "0000000000000001" || len(labels) != 2 {
+		t.Errorf("exemplar of %v", labels)
+	}
 }
 
 func TestHistogramAddsIncreases(t *testing.T) {
