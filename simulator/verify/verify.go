@@ -21,7 +21,8 @@ const (
 const (
 	defaultTimeout = 120 * time.Second
 	firstContact   = 5 * time.Second  // then nobody is there
-	hope           = 20 * time.Second // after so long without a change nothing more comes
+	hope           = 20 * time.Second // after so long, and
+	hopeShare      = 6                // such a part of the timeout, without a change nothing more comes
 	askAgain       = 500 * time.Millisecond
 )
 
@@ -283,7 +284,7 @@ func (v *verification) until(ctx context.Context, attempt func() (state, error))
 			switch {
 			case st.wrong == 0 && !waiting:
 				return nil
-			case over, v.resigned, st.hopeless, !waiting && time.Since(changed) > hope:
+			case over, v.resigned, st.hopeless, !waiting && time.Since(changed) > max(hope, v.options.Timeout/hopeShare):
 				v.resigned = true
 				return ctx.Err()
 			}

@@ -17,7 +17,8 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Compare what the product holds with the truth of runs",
 		Long: `Recompute the windows of runs of weir sim from their seeds, wait until every record is
 accounted for, then compare count, sum and digest of each window, at regions and
-center, and the ledger. Exit code 0 only where all are equal, 4 where they are not.`,
+center, and the ledger. It gives up after --timeout, or when nothing has changed for a
+sixth of that. Exit code 0 only where all are equal, 4 where they are not.`,
 		Example: `  weir verify --truth run.truth
   weir verify --truth one.truth --truth two.truth --timeout 5m --final -o json
   weir verify --truth run.truth --http center:8080 --region north:8080 --region south:8080     # tiers that run apart`,
