@@ -98,3 +98,14 @@ func lasting(err error) bool {
 	}
 	return false
 }
+
+// Passing reports whether an answer may come later: the server is slow, or cannot be
+// reached, or is being restarted.
+func Passing(err error) bool {
+	for _, one := range []error{ErrHalted, ErrStuck, context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}

@@ -125,7 +125,7 @@ func (r *Runner) open(ctx context.Context, producer string) (*Stage, error) {
 func (r *Runner) foldedFirst(ctx context.Context, producer string) (map[schemas.Epoch]uint64, error) {
 	first := map[schemas.Epoch]uint64{}
 	var d schemas.CommitDecoder
-	err := r.in.Read(ctx, r.cfg.Output, 1, true, func(m bus.Message) error {
+	err := r.readAll(ctx, 1, func(m bus.Message) error {
 		c, err := d.Decode(m.Data, 0)
 		if err != nil {
 			return fmt.Errorf("folded entry of %s at %d: %w", producer, m.Seq, err)
@@ -136,6 +136,20 @@ func (r *Runner) foldedFirst(ctx context.Context, producer string) (map[schemas.
 		return nil
 	}, schemas.AgentOutbox(producer, schemas.KindFolded))
 	return first, err
+}
+
+// readAll reads what the output holds, and goes on where it was when the server that
+// did not answer is back.
+func (r *Runner) readAll(ctx context.Context, from uint64, handle func(bus.Message) error, subjects ...string) error {
+	return answered(ctx, r.log, func() error {
+		return r.in.Read(ctx, r.cfg.Output, from, true, func(m bus.Message) error {
+			err := handle(m)
+			if err == nil {
+				from = m.Seq + 1
+			}
+			return err
+		}, subjects...)
+	})
 }
 
 // existing tells stages which commits are there already and will be made again.
@@ -157,7 +171,7 @@ func (r *Runner) existing(ctx context.Context, stages ...*Stage) error {
 		subjects = []string{stages[0].Outbox}
 	}
 	var d schemas.CommitDecoder
-	return r.in.Read(ctx, r.cfg.Output, from, true, func(m bus.Message) error {
+	return r.readAll(ctx, from, func(m bus.Message) error {
 		s := again[m.Subject]
 		if s == nil {
 			return nil

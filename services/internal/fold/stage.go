@@ -101,6 +101,10 @@ func NewStage(producer string, core Core, outbox string, log Log, sl *slog.Logge
 // Open restores the newest whole checkpoint that the outbox and the input agree
 // with. Without any the stage starts at the beginning of its input.
 func (s *Stage) Open(ctx context.Context) error {
+	plain := s.log
+	s.log = patient{plain, s.slog}
+	s.state.log = s.log
+	defer func() { s.log, s.state.log = plain, plain }()
 	newest, err := s.openOutbox(ctx)
 	if err != nil {
 		return err
