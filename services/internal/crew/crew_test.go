@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +17,14 @@ import (
 func TestCrew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Crew[int]
+		var mu sync.Mutex // held while a worker notes its end: several end at once
 		ended := map[string]bool{}
 		work := func(name string) func(context.Context) {
 			return func(ctx context.Context) {
 				<-ctx.Done()
 				time.Sleep(time.Second) // last words
+				mu.Lock()
+				defer mu.Unlock()
 				ended[name] = true
 			}
 		}
