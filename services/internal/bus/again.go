@@ -65,14 +65,20 @@ func (b *Bus) patiently(ctx context.Context, ask func(context.Context) error) er
 	}
 }
 
-// once asks for some time, or until the server ends that would answer.
-func (b *Bus) once(ctx context.Context, within time.Duration, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+// once asks for some time, or until the server ends that would answer: ErrHalted.
+func (b *Bus) once(asker context.Context, within time.Duration, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(asker, within)
 	defer cancel()
-	if life := b.alive.Load(); life != nil {
-		defer context.AfterFunc(*life, cancel)()
+	life := b.alive.Load()
+	if life == nil {
+		return ask(ctx)
 	}
-	return ask(ctx)
+	defer context.AfterFunc(*life, cancel)()
+	err := ask(ctx)
+	if err != nil && (*life).Err() != nil && asker.Err() == nil {
+		return ErrHalted
+	}
+	return err
 }
 
 // definite reports whether an error is what a server says that knows.
