@@ -217,26 +217,6 @@ func TestListenersStay(t *testing.T) {
 	})
 }
 
-// TestAskedWhileHalted: whoever asks a server that is halted is told so, and not that
-// somebody has given up: an answer may come later.
-func TestAskedWhileHalted(t *testing.T) {
-	t.Parallel()
-	e := agent(t, "a1", upstream(region(t, Config{})))
-	subject := schemas.AgentOutbox("a1", schemas.KindCommit)
-	e.Halt()
-	for range 2 { // the connection may notice between the two
-		_, _, last := e.Last(t.Context(), subject)
-		_, get := e.Get(t.Context(), schemas.StreamAgentOutbox, 1)
-		_, next := e.Next(t.Context(), subject, 1)
-		_, usage := e.Usage(t.Context(), schemas.StreamAgentOutbox, "")
-		for what, err := range map[string]error{"last": last, "get": get, "next": next, "usage": usage} {
-			if !errors.Is(err, ErrHalted) || !Passing(err) {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-	}
-}
-
 // TestStopWins: a server that was stopped does not come again.
 func TestStopWins(t *testing.T) {
 	t.Parallel()

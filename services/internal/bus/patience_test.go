@@ -42,3 +42,19 @@ func TestPatiently(t *testing.T) {
 	f(context.DeadlineExceeded, patience, patience+2*longestTry, append(refused, silent)...)
 	f(jetstream.ErrJetStreamNotEnabled, patience, patience+2*againAfter, says(jetstream.ErrJetStreamNotEnabled))
 }
+
+// TestAskedWhileItEnds: who waits for the answer of a server in this process that ends
+// is told so at once, and not that somebody has given up: an answer may come later.
+func TestAskedWhileItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive, die := context.WithCancel(t.Context())
+		b := &Bus{sound: func() func() error { return nil }}
+		b.alive.Store(&alive)
+		time.AfterFunc(time.Second, die)
+		began := time.Now()
+		err := b.patiently(t.Context(), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		if took := time.Since(began); !errors.Is(err, ErrHalted) || !Passing(err) || took != time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
