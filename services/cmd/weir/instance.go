@@ -75,7 +75,7 @@ func runServer(ctx context.Context, o serverOptions, play playOptions, out io.Wr
 // unlessStopped is the error of a start; nil where somebody has asked for the end,
 // which is why the start did not come to its own.
 func unlessStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && run.Canceled(err) {
 		return nil
 	}
 	return err

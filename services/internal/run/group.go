@@ -23,7 +23,8 @@ import (
 )
 
 // Service blocks in Run until ctx ends, and then returns nil once what it owns
-// is written and its goroutines are joined.
+// is written and its goroutines are joined. One that was asked to end before its
+// start was over may return what its context says instead.
 type Service interface {
 	Run(ctx context.Context) error
 }
@@ -67,13 +68,14 @@ func (g *Group) Start(name string, s Service) {
 
 // note keeps the first cause.
 func (g *Group) note(m *member, err error) {
+	asked := m.asked.Err() != nil
 	switch {
+	case asked && (err == nil || Canceled(err)):
+		return
 	case err != nil:
 		m.err = fmt.Errorf("%s: %w", m.name, err)
-	case m.asked.Err() == nil:
-		m.err = fmt.Errorf("%s: ended though nobody asked it to", m.name)
 	default:
-		return
+		m.err = fmt.Errorf("%s: ended though nobody asked it to", m.name)
 	}
 	g.first.Do(func() {
 		g.cause = m.err

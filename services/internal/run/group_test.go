@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -109,6 +110,28 @@ func TestErrorWhileStoppingIsACause(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestAskedToEndWhileStarting: a question that was in flight ends with what the context
+// says, which is what was asked for. What else went wrong is still a cause.
+func TestAskedToEndWhileStarting(t *testing.T) {
+	lost := errors.New("could not write the last frame")
+	f := func(name string, want error, end func(context.Context) error) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			g := run.NewGroup()
+			g.Start(name, run.Func(end))
+			synctest.Wait()
+			if err := g.Stop(within(time.Second)); !errors.Is(err, want) || (want == nil) != (err == nil) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		})
+	}
+	f("asks", nil, func(ctx context.Context) error { <-ctx.Done(); return fmt.Errorf("read state: %w", ctx.Err()) })
+	f("asks twice", nil, func(ctx context.Context) error { <-ctx.Done(); return errors.Join(ctx.Err(), ctx.Err()) })
+	f("loses", lost, func(ctx context.Context) error { <-ctx.Done(); return errors.Join(ctx.Err(), lost) })
+	f("gives up", context.Canceled, func(context.Context) error { return context.Canceled })
+	f("is late", context.DeadlineExceeded, func(ctx context.Context) error { <-ctx.Done(); return context.DeadlineExceeded })
 }
 
 func TestOneDeadlineForAll(t *testing.T) {
