@@ -2,6 +2,7 @@
 
 MODULES  := pkg schemas simulator services lab
 FUZZTIME ?= 10s
+CHECKS   ?= 5000
 KILLS    ?= 500
 FUZZ     ?= 1000000
 AGENTS   ?= 100
@@ -12,7 +13,7 @@ VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
 # The newest nfpm whose modules all come from hosts that every module proxy passes on.
 NFPM := v2.45.2
 
-.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz bench eval interop torture lab-pr lab-night small reconnect failover dist compose packaging clean
+.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz soak bench eval interop torture lab-pr lab-night small reconnect failover dist compose packaging clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,8 @@ build: ## Build the one binary, bin/weir.
 deps: ## Install the Debian packages that the tests need, or name them and fail.
 	@.ci/deps
 
+# A change is judged by its own faults: here properties play the same cases each time, in soak new ones.
+test: export RAPID_SEED ?= 1
 test: deps ## Run all tests of all modules.
 	go test $$(go list work | grep -v ^weir/lab)
 	go test -count=1 $$(go list work | grep ^weir/lab) # they test the built binary: a cached pass would miss its changes
@@ -60,6 +63,9 @@ fuzz: ## Run each fuzz target for FUZZTIME=10s.
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(MODULES) | sed -E 's|^(.*)/[^/]*:func |\1 |' | sort | \
 	while read -r dir target; do echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$dir" || exit 1; done
 
+soak: ## Try each property with CHECKS=5000 new cases.
+	go test -count=1 -timeout 0 $$(grep -rl --include='*_test.go' 'pgregory.net/rapid"' $(MODULES) | xargs -n1 dirname | sort -u | sed 's|^|./|') -rapid.checks=$(CHECKS)
+
 bench: build ## Measure each stage and whole runs; print one table.
 	go run ./lab/bench -weir bin/weir
 
@@ -85,7 +91,7 @@ lab-pr: build ## Break a running fleet as the quick scenarios say, and plant the
 	go run ./lab/faults run -weir bin/weir -set pr -seed 1 -parallel 3
 	go run ./lab/faults planted -fast -control=false -parallel 3
 
-lab-night: failover ## All scenarios, a day at 60 times the speed, and all planted bugs: hours; needs root.
+lab-night: failover soak ## All scenarios, a day at 60 times the speed, and all planted bugs: hours; needs root.
 	go run ./lab/faults run -set night
 	go run ./lab/faults planted
 
