@@ -244,7 +244,7 @@ func (t *Table) Decide(now int64) (Write, bool) {
 		return Write{}, false
 	}
 	self := t.self
-	self.Beat = beatOf(t.sheet, self.ID) + 1
+	self.Beat = t.revision + 1 // whoever was forgotten and comes back must not repeat one: no two writes come after the same revision
 	for _, m := range t.sheet.Members {
 		if m.ID != self.ID && !t.buried(now, m.ID, next.Owners) {
 			next.Members = append(next.Members, m)

@@ -380,6 +380,20 @@ func TestTheDeadAttractNothing(t *testing.T) {
 	}
 }
 
+// TestForgottenAndBack: a member that was stopped for so long that another one has
+// forgotten it is alive with its first write, for those who were stopped as long, too.
+func TestForgottenAndBack(t *testing.T) {
+	back, b := alone()
+	witness := NewTable(prefix, 1, Member{Name: "gw2", ID: "2"}, DefaultTimes())
+	witness.See(0, b.data, b.revision)
+	*b = bucket{data: []byte(`{"members":[],"owners":[""]}`), revision: b.revision + 1}
+	tell(back, b, 100*second, none)
+	witness.See(100*second, b.data, b.revision)
+	if !back.Held(100*second, 0) || witness.stale(100*second, "1") {
+		t.Error("it holds the partition, and another one may take it")
+	}
+}
+
 // TestSuccessor: a process with the ID of the one before it goes on with its leases
 // at once; one without waits until they are stale.
 func TestSuccessor(t *testing.T) {
