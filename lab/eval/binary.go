@@ -42,22 +42,12 @@ func compareOne(weir, folder string, kind detect.Kind, s corpus.Series) error {
 	}
 	printed, err := runBinary(weir, pathOf(folder, s), kind)
 	if err == nil {
-		err = compareRows(printed, readable(s, verdicts(d, s, len(s.Times))))
+		err = compareRows(printed, verdicts(d, s, len(s.Times)))
 	}
 	if err != nil {
 		return fmt.Errorf("weir detect --detector %s on %s: %w", kind.Name, s.Name, err)
 	}
 	return nil
-}
-
-// readable leaves out rows without a number, which the binary skips.
-func readable(s corpus.Series, all []detect.Verdict) (kept []detect.Verdict) {
-	for i, v := range all {
-		if !math.IsNaN(s.Values[i]) && !math.IsInf(s.Values[i], 0) {
-			kept = append(kept, v)
-		}
-	}
-	return kept
 }
 
 // pathOf is where a series lies within one of the layouts.
@@ -68,7 +58,7 @@ func pathOf(folder string, s corpus.Series) string {
 // runBinary returns the rows that are printed, the header first.
 func runBinary(weir, file string, kind detect.Kind) ([][]string, error) {
 	var errs bytes.Buffer
-	cmd := exec.Command(weir, "detect", "--detector", kind.Name, "--input", file, "-o", "csv", "--skip-bad")
+	cmd := exec.Command(weir, "detect", "--detector", kind.Name, "--input", file, "-o", "csv")
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {

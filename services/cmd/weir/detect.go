@@ -34,7 +34,8 @@ of each row. The score is what is compared with the threshold: the flag is 1 exa
 the score has reached it. Each row is judged by the rows before it, and no more than the
 detector's state is kept, so the input may be a pipe that never ends.
 
-Timestamps are RFC 3339, "2006-01-02 15:04:05" in UTC, or Unix seconds or milliseconds.`,
+Timestamps are RFC 3339, "2006-01-02 15:04:05" in UTC, or Unix seconds, milliseconds,
+microseconds or nanoseconds. A value that is empty, null or NaN is not judged: score 0.`,
 		Example: `  weir detect --input pump.csv
   weir detect --input pump.csv -o json --plot pump.svg
   tail -f pump.csv | weir detect --input -
@@ -142,7 +143,7 @@ func sayRefused(notes io.Writer, r detect.Refused) {
 		fmt.Fprintf(notes, "%d rows were not newer than the row before them: not judged, score 0\n", r.Disorder)
 	}
 	if r.Value > 0 {
-		fmt.Fprintf(notes, "%d values were beyond 1e30 either way: not judged, score 0\n", r.Value)
+		fmt.Fprintf(notes, "%d rows had no value, or one beyond 1e30 either way: not judged, score 0\n", r.Value)
 	}
 	if r.Reset > 0 {
 		fmt.Fprintf(notes, "%d resets of the counter\n", r.Reset)

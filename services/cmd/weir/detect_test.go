@@ -104,14 +104,32 @@ func TestDetectCausal(t *testing.T) {
 }
 
 func TestDetectBadRows(t *testing.T) {
-	text := "timestamp,value\n1700000000,1\n1700000001,x\nyesterday,2\n1700000002,NaN\n1700000003\n1700000004,5\n"
+	text := "timestamp,value\n1700000000,1\n1700000001,x\nyesterday,2\n1700000003\n1700000004,5\n"
 	_, _, err := detectWith(t, text)
 	if err == nil || !strings.Contains(err.Error(), "line 3") || exitCode(err) != exitFailed {
 		t.Errorf("says %v with code %d, want line 3 and %d", err, exitCode(err), exitFailed)
 	}
 	out, notes, err := detectWith(t, text, "--skip-bad")
-	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(notes, "skipped 4 bad rows, the first at line 3") {
+	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(notes, "skipped 3 bad rows, the first at line 3") {
 		t.Errorf("%v, %q, %q", err, out, notes)
+	}
+}
+
+// TestDetectWithoutValue: a row that says that there is no value keeps its place, and is not judged.
+func TestDetectWithoutValue(t *testing.T) {
+	text := "timestamp,value\n1700000000,1\n1700000001,\n1700000002,NaN\n1700000003,-inf\n1700000004,null\n1700000005,1e999\n1700000006,2\n"
+	for _, k := range detect.Kinds() {
+		out, notes, err := detectWith(t, text, "--detector", k.Name)
+		if err != nil || strings.Count(out, "\n") != 8 || !strings.Contains(notes, "5 rows had no value") {
+			t.Errorf("%s: %v, %q, %q", k.Name, err, out, notes)
+		}
+		if !strings.Contains(out, "\n1700000001,,0,0\n1700000002,NaN,0,0\n1700000003,-inf,0,0\n1700000004,null,0,0\n1700000005,1e999,0,0\n") {
+			t.Errorf("%s: %q", k.Name, out)
+		}
+	}
+	out, _, err := detectWith(t, text, "-o", "json", "--plot", filepath.Join(t.TempDir(), "a.svg"))
+	if err != nil || strings.Count(out, `"value":null,"score":0,"flag":0}`) != 5 {
+		t.Errorf("%v, %q", err, out)
 	}
 }
 
@@ -126,7 +144,10 @@ func TestDetectColumns(t *testing.T) {
 	f("id,value,timestamp\r\n7,1.50,2025-11-21T10:00:00+01:00\r\n", "2025-11-21T10:00:00+01:00,1.50,0,0\n")
 	f("1700000000.5,3\n1700000001500,4", "1700000000.5,3,0,0\n1700000001500,4,0,0\n")
 	f("\ufefftimestamp,value,label\n\"2025-11-21 10:00:00\",1e3,0\n\n", "2025-11-21 10:00:00,1e3,0,0\n")
+	f("Date,temp_c\n2025-11-21,3\n", "2025-11-21,3,0,0\n")
+	f("temp,timestamp\n3,2025-11-21\n", "2025-11-21,3,0,0\n")
 	f("timestamp,value\n", "")
+	f("", "")
 }
 
 func TestParseStamp(t *testing.T) {
@@ -139,6 +160,8 @@ func TestParseStamp(t *testing.T) {
 	f("1763719200", 1763719200_000000000)
 	f("1763719200.25", 1763719200_250000000)
 	f("1763719200123", 1763719200_123000000)
+	f("1763719200123456", 1763719200_123456000)
+	f("1763719200123456789", 1763719200_123456789)
 	f("2025-11-21 10:00:00", 1763719200_000000000)
 	f("2025-11-21 10:00:00.5", 1763719200_500000000)
 	f("2025-11-21T11:00:00+01:00", 1763719200_000000000)

@@ -26,7 +26,11 @@ type chart struct {
 	rows    int // of the last column
 }
 
+// add takes in a row; one without a number is not drawn.
 func (c *chart) add(t int64, value, score float64, flag bool) {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return
+	}
 	one := chartColumn{begin: t, end: t, first: value, last: value, low: value, high: value, score: score}
 	if flag {
 		one.flagged, one.at, one.atScore = true, value, score

@@ -15,10 +15,10 @@ import (
 
 // A seriesRow is one line of a series.
 type seriesRow struct {
-	stamp string // the timestamp as it was written
-	time  int64  // Unix ns
-	value float64
-	text  string // the value as it was written
+	stamp string  // the timestamp as it was written
+	time  int64   // Unix ns
+	value float64 // NaN where the line says that there is none
+	text  string  // the value as it was written
 	line  int
 }
 
@@ -29,7 +29,8 @@ type rowCounts struct {
 	badErr  error
 }
 
-// seriesReader reads timestamp,value lines. A header says which columns they are; without one they are the first two.
+// seriesReader reads timestamp,value lines. A header says which columns they are; without one, or where it has other
+// names, they are the first two.
 type seriesReader struct {
 	in           *bufio.Reader
 	skipBad      bool
@@ -88,23 +89,25 @@ func (r *seriesReader) end(err error) error {
 	return fmt.Errorf("read line %d: %w", r.line+1, err)
 }
 
-// header takes the columns' names from the first line, if it is one.
+// header takes the columns' names from the first line, if it is one: neither a time nor a number stands where they should.
 func (r *seriesReader) header(text string) bool {
-	if _, err := r.parse(text); err == nil {
-		return false
-	}
-	found := 0
+	stamp, _ := column(text, r.stamp)
+	value, _ := column(text, r.value)
+	_, stampErr := parseStamp(stamp)
+	_, valueErr := parseValue(value)
+	named := stampErr != nil && valueErr != nil
 	for i, name := range strings.Split(text, ",") {
 		switch strings.ToLower(unquoted(name)) {
 		case "timestamp", "time", "ts":
-			r.stamp = i
-			found++
+			r.stamp, named = i, true
 		case "value":
-			r.value = i
-			found++
+			r.value, named = i, true
 		}
 	}
-	return found > 0
+	if r.value == r.stamp { // timestamp is named and stands where the value would
+		r.value = 0
+	}
+	return named
 }
 
 func (r *seriesReader) parse(text string) (row seriesRow, err error) {
@@ -117,11 +120,21 @@ func (r *seriesReader) parse(text string) (row seriesRow, err error) {
 	if row.time, err = parseStamp(stamp); err != nil {
 		return row, err
 	}
-	row.value, err = strconv.ParseFloat(value, 64)
-	if err != nil || math.IsNaN(row.value) || math.IsInf(row.value, 0) {
-		return row, fmt.Errorf("value %.40q: not a finite number", value)
+	row.value, err = parseValue(value)
+	return row, err
+}
+
+// parseValue is a number, or NaN for what stands for none in tables.
+func parseValue(text string) (float64, error) {
+	switch strings.ToLower(text) {
+	case "", "null", "none", "na", "n/a":
+		return math.NaN(), nil
 	}
-	return row, nil
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil && !math.IsInf(value, 0) { // what is too large is infinite
+		return 0, fmt.Errorf("value %.40q: not a number", text)
+	}
+	return value, nil
 }
 
 // column is the nth field of a line, without white space and quotes around it.
@@ -150,7 +163,8 @@ func unquoted(field string) string {
 // stampLayouts are tried in turn; without a zone they are UTC. Fractions of a second are read with each.
 var stampLayouts = []string{"2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04", "2006-01-02"}
 
-// parseStamp reads a time as Unix nanoseconds. A number is seconds below 1e11, else milliseconds.
+// parseStamp reads a time as Unix nanoseconds. A number is seconds below 1e11, then milliseconds, microseconds and
+// nanoseconds by its size.
 func parseStamp(text string) (int64, error) {
 	if number, err := strconv.ParseFloat(text, 64); err == nil {
 		return unixStamp(text, number)
@@ -160,16 +174,16 @@ func parseStamp(text string) (int64, error) {
 			return t.UnixNano(), nil
 		}
 	}
-	return 0, fmt.Errorf("timestamp %.40q: use RFC 3339, 2006-01-02 15:04:05, or Unix seconds or milliseconds", text)
+	return 0, fmt.Errorf("timestamp %.40q: use RFC 3339, 2006-01-02 15:04:05, or Unix s, ms, µs or ns", text)
 }
 
 func unixStamp(text string, number float64) (int64, error) {
 	unit := int64(time.Second)
-	if math.Abs(number) >= 1e11 {
-		unit = int64(time.Millisecond)
+	for size := 1e11; math.Abs(number) >= size && unit > 1; size *= 1000 {
+		unit /= 1000
 	}
-	if !(math.Abs(number) < 9e18/float64(unit)) {
-		return 0, fmt.Errorf("timestamp %.40q: beyond the year 2200", text)
+	if !(math.Abs(number) < 7e18/float64(unit)) {
+		return 0, fmt.Errorf("timestamp %.40q: beyond the year 2190", text)
 	}
 	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return whole * unit, nil
@@ -204,7 +218,7 @@ func (w *verdictWriter) write(row seriesRow, v detect.Verdict) error {
 		b = append(b, `{"timestamp":`...)
 		b = strconv.AppendQuote(b, row.stamp)
 		b = append(b, `,"value":`...)
-		b = strconv.AppendFloat(b, row.value, 'g', -1, 64)
+		b = appendNumber(b, row.value)
 		b = append(b, `,"score":`...)
 		b = strconv.AppendFloat(b, v.Alert, 'g', -1, 64)
 		b = append(b, `,"flag":`...)
@@ -222,6 +236,14 @@ func (w *verdictWriter) write(row seriesRow, v detect.Verdict) error {
 		_, w.err = w.out.Write(b)
 	}
 	return w.err
+}
+
+// appendNumber writes a number in JSON, which knows no others than finite ones.
+func appendNumber(b []byte, v float64) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
 }
 
 func (w *verdictWriter) flush() error {
