@@ -51,7 +51,11 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) run(ctx context.Context) error {
-	records, err := s.bus.Bucket(ctx, schemas.BucketExport, 1)
+	var records *bus.Bucket
+	err := bus.Await(ctx, s.log, func() (err error) {
+		records, err = s.bus.Bucket(ctx, schemas.BucketExport, 1)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -61,7 +65,7 @@ func (s *Service) run(ctx context.Context) error {
 	}
 	defer stop()
 	defer s.crew.Close()
-	return crew.Documents(ctx, s.bus, func(documents map[string][]byte) { s.apply(ctx, documents, records) })
+	return crew.Documents(ctx, s.bus, s.log, func(documents map[string][]byte) { s.apply(ctx, documents, records) })
 }
 
 // apply makes the exporters those of the documents. What is not valid changes

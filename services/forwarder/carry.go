@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"weir/pkg/gcra"
+	"weir/services/internal/bus"
 )
 
 // cycle is the life of one link: from the first answer to the first failure. What
@@ -109,7 +110,7 @@ func (s *Service) probe(ctx context.Context) bool {
 func (s *Service) use(parent context.Context) (useful bool, err error) {
 	ctx, fail := context.WithCancelCause(parent)
 	defer fail(nil)
-	if err := s.unmark(ctx); err != nil {
+	if err := bus.Await(ctx, s.log, func() error { return s.unmark(ctx) }); err != nil {
 		return false, err
 	}
 	began, c := s.now(), s.begin(fail)

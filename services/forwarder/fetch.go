@@ -36,7 +36,7 @@ func (s *Service) fetch(ctx context.Context, c *cycle, l gcra.Lane) error {
 
 func (s *Service) fetchStretch(ctx context.Context, c *cycle, l gcra.Lane, w stretch) error {
 	from := w.first
-	err := s.out.Read(ctx, s.cfg.Stream, from, true, func(m bus.Message) error {
+	take := func(m bus.Message) error {
 		if !s.waitForRoom(ctx, c, l, len(m.Data)) {
 			return errEnough
 		}
@@ -45,7 +45,8 @@ func (s *Service) fetchStretch(ctx context.Context, c *cycle, l gcra.Lane, w str
 			return errEnough
 		}
 		return nil
-	}, w.subjects...)
+	}
+	err := bus.Await(ctx, s.log, func() error { return s.out.Read(ctx, s.cfg.Stream, from, true, take, w.subjects...) })
 	switch {
 	case ctx.Err() != nil || errors.Is(err, errEnough):
 		return nil
@@ -91,7 +92,10 @@ func (s *Service) forget(w stretch, from, to uint64) {
 
 // ended is told that the outbox ended before all that waits had come: is it gone?
 func (s *Service) ended(ctx context.Context, c *cycle, w stretch, from uint64) error {
-	_, err := s.out.Get(ctx, s.cfg.Stream, w.last)
+	err := bus.Await(ctx, s.log, func() error {
+		_, err := s.out.Get(ctx, s.cfg.Stream, w.last)
+		return err
+	})
 	switch {
 	case errors.Is(err, bus.ErrNone):
 		s.mu.Lock()

@@ -246,10 +246,16 @@ func (s *Service) unmark(ctx context.Context) error {
 	defer s.folding.Unlock()
 	s.mu.Lock()
 	marked := s.core.marked
-	s.core.unsent, s.core.marked = anySent, 0
+	s.core.unsent = anySent
 	s.mu.Unlock()
 	if marked == 0 {
 		return nil
 	}
-	return s.out.Purge(ctx, schemas.AgentOutbox(s.cfg.Name, schemas.KindMark), marked+1)
+	if err := s.out.Purge(ctx, schemas.AgentOutbox(s.cfg.Name, schemas.KindMark), marked+1); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core.marked = 0
+	return nil
 }

@@ -14,7 +14,11 @@ import (
 // watch reads the outbox once, and goes on: it notes every entry, and hands what
 // is new to the link that is up.
 func (s *Service) watch(ctx context.Context) error {
-	u, err := s.out.Usage(ctx, s.cfg.Stream, "")
+	var u bus.Usage
+	err := bus.Await(ctx, s.log, func() (err error) {
+		u, err = s.out.Usage(ctx, s.cfg.Stream, "")
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/schemas"
+	"weir/services/internal/bus"
 	"weir/services/internal/commands"
 )
 
@@ -83,7 +84,7 @@ func (s *Service) addAgent(name string) {
 // been acknowledged. Run is called once.
 func (s *Service) Run(ctx context.Context) error {
 	for _, w := range s.writers {
-		if err := w.resume(ctx, time.Now()); err != nil {
+		if err := bus.Await(ctx, s.logger, func() error { return w.resume(ctx, time.Now()) }); err != nil {
 			return err
 		}
 	}
@@ -161,7 +162,7 @@ func (s *Service) accept(ctx context.Context) error {
 // stop is called.
 func (s *Service) openCommands(ctx context.Context) (stop func(), err error) {
 	desk := s.deps.Commands
-	if err := desk.Load(ctx); err != nil {
+	if err := bus.Await(ctx, s.logger, func() error { return desk.Load(ctx) }); err != nil {
 		return nil, err
 	}
 	deaf, err := s.deps.Telemetry.Subscribe(schemas.CommandAll, natsPending, func(m Message) {

@@ -55,7 +55,11 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) run(ctx context.Context) error {
-	cursors, err := s.bus.Bucket(ctx, schemas.BucketNotify, 1)
+	var cursors *bus.Bucket
+	err := bus.Await(ctx, s.log, func() (err error) {
+		cursors, err = s.bus.Bucket(ctx, schemas.BucketNotify, 1)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -65,7 +69,7 @@ func (s *Service) run(ctx context.Context) error {
 	}
 	defer stop()
 	defer s.crew.Close()
-	return crew.Documents(ctx, s.bus, func(documents map[string][]byte) { s.apply(ctx, documents, cursors) })
+	return crew.Documents(ctx, s.bus, s.log, func(documents map[string][]byte) { s.apply(ctx, documents, cursors) })
 }
 
 // wanted are the receivers that the documents name for this tier.

@@ -91,7 +91,11 @@ const pendingQuestions = 4 << 20
 
 // Run checks and hands on what the bucket holds until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	documents, err := h.bus.Bucket(ctx, schemas.BucketPolicy, History)
+	var documents *bus.Bucket
+	err := bus.Await(ctx, h.log, func() (err error) {
+		documents, err = h.bus.Bucket(ctx, schemas.BucketPolicy, History)
+		return err
+	})
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -80,13 +80,11 @@ func New(cfg Config, b *bus.Bus, apply Apply, log *slog.Logger) (*Service, error
 // Run applies what the bucket holds, then every change, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	s.publish()
-	documents, err := s.bus.Bucket(ctx, schemas.BucketPolicy, History)
-	if err == nil {
-		s.state, err = s.bus.Bucket(ctx, bucketState, stateHistory)
-	}
-	if err == nil {
-		err = s.recall(ctx)
-	}
+	var documents *bus.Bucket
+	err := bus.Await(ctx, s.log, func() (err error) {
+		documents, err = s.open(ctx)
+		return err
+	})
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -99,6 +97,18 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	defer stop()
 	return s.watch(ctx, documents)
+}
+
+// open opens the buckets and reads what agents were last given.
+func (s *Service) open(ctx context.Context) (documents *bus.Bucket, err error) {
+	documents, err = s.bus.Bucket(ctx, schemas.BucketPolicy, History)
+	if err == nil {
+		s.state, err = s.bus.Bucket(ctx, bucketState, stateHistory)
+	}
+	if err == nil {
+		err = s.recall(ctx)
+	}
+	return documents, err
 }
 
 // watch folds the history first and applies only what it comes to.
@@ -187,7 +197,10 @@ func (s *Service) remember(ctx context.Context, changes []Change) error {
 		r.From = c.Config.From
 		data, err := json.Marshal(r)
 		if err == nil {
-			_, err = s.state.Put(ctx, stateKey(c.Agent), data)
+			err = bus.Await(ctx, s.log, func() error {
+				_, err := s.state.Put(ctx, stateKey(c.Agent), data)
+				return err
+			})
 		}
 		if err != nil && ctx.Err() == nil {
 			return err

@@ -25,7 +25,7 @@ type ingestDoor struct {
 
 // Run runs ingest, meters the journal and answers until ingest has ended.
 func (d ingestDoor) Run(ctx context.Context) error {
-	if err := d.journal.open(ctx); err != nil {
+	if err := bus.Await(ctx, d.log, func() error { return d.journal.open(ctx) }); err != nil {
 		return err
 	}
 	for subject, answer := range map[string]func(context.Context, []byte) (any, error){

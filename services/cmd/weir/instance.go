@@ -184,20 +184,20 @@ func (in *instance) start(ctx context.Context, document []byte) error {
 		operator: in.folder.Operator.Password, http: in.web, healthy: in.healthy,
 		tls: in.tls, people: in.people, fresh: in.folder.New,
 		secrets: filepath.Join(in.folder.Dir, "secrets"),
-		sender:  in.sender,
+		sender:  func() (*bus.Sender, error) { return in.sender(ctx) },
 		budget:  forwarder.Budget{BytesPerSecond: int64(in.uplinkRate), BackfillShare: float64(in.backfillPart) / 100},
 	}
-	if err := in.bus.Ensure(ctx, in.plant.streams()); err != nil {
+	if err := bus.Await(ctx, in.log, func() error { return in.bus.Ensure(ctx, in.plant.streams()) }); err != nil {
 		return err
 	}
 	if err := in.guardServer(ctx); err != nil {
 		return err
 	}
-	if err := in.enlist(ctx); err != nil {
+	if err := bus.Await(ctx, in.log, func() error { return in.enlist(ctx) }); err != nil {
 		return err
 	}
 	if document != nil {
-		if err := putDefault(ctx, in.bus, document); err != nil {
+		if err := bus.Await(ctx, in.log, func() error { return putDefault(ctx, in.bus, document) }); err != nil {
 			return err
 		}
 	}

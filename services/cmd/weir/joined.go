@@ -121,14 +121,19 @@ func (in *instance) join(ctx context.Context) error {
 }
 
 // sender is a way to the tier above.
-func (in *instance) sender() (*bus.Sender, error) {
-	switch {
-	case in.server != nil:
-		return in.server.Sender(in.Name)
-	case in.uplink != nil:
-		return in.uplink.Sender(in.Name)
-	}
-	return nil, errors.New("there is no link to a tier above")
+func (in *instance) sender(ctx context.Context) (up *bus.Sender, err error) {
+	err = bus.Await(ctx, in.log, func() error {
+		switch {
+		case in.server != nil:
+			up, err = in.server.Sender(in.Name)
+		case in.uplink != nil:
+			up, err = in.uplink.Sender(in.Name)
+		default:
+			err = errors.New("there is no link to a tier above")
+		}
+		return err
+	})
+	return up, err
 }
 
 // healthy says what is wrong with the server, or with the connection to it.

@@ -20,7 +20,8 @@ func checkDefault(document []byte) error {
 	return err
 }
 
-// putDefault makes document the default in KV, if it differs from what is there.
+// putDefault makes document the default in KV, if it differs from what is there. What
+// it does may be done again.
 func putDefault(ctx context.Context, b *bus.Bus, document []byte) error {
 	bucket, err := b.Bucket(ctx, schemas.BucketPolicy, policy.History)
 	if err != nil {

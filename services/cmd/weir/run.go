@@ -108,7 +108,7 @@ func (o *runOptions) run(ctx context.Context, names []string, log *slog.Logger) 
 		return err
 	}
 	defer p.bus.Close()
-	if err := p.bus.Ensure(ctx, p.streams()); err != nil {
+	if err := bus.Await(ctx, log, func() error { return p.bus.Ensure(ctx, p.streams()) }); err != nil {
 		return err
 	}
 	g := run.NewGroup()

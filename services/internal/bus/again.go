@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -105,10 +107,34 @@ func lasting(err error) bool {
 	return false
 }
 
+// askAgain is the time between two questions of Await.
+const askAgain = time.Second
+
+// Await asks until there is an answer, or ctx ends, or what is wrong will not pass, and
+// says once that it waits. It is how every service asks what it cannot go on without, at
+// its start above all: a server that is starved, or is being restarted because its disk
+// was full, is no reason to end a process. ask is called again after such an error.
+func Await(ctx context.Context, log *slog.Logger, ask func() error) error {
+	for said := false; ; said = true {
+		err := ask()
+		if err == nil || !Passing(err) {
+			return err
+		}
+		if !said && ctx.Err() == nil {
+			log.Warn("waiting for the server", "err", err)
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return fmt.Errorf("%w before there was an answer: %v", ctx.Err(), err)
+		}
+	}
+}
+
 // Passing reports whether an answer may come later: the server is slow, or cannot be
-// reached, or is being restarted.
+// reached, or is being restarted, or its disk has no room for what was asked.
 func Passing(err error) bool {
-	for _, one := range []error{ErrHalted, ErrStuck, context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
+	for _, one := range []error{ErrHalted, ErrStuck, errNoRoom, context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
 		if errors.Is(err, one) {
 			return true
 		}

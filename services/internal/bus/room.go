@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,9 @@ import (
 // store, and the restart gives up the reserve first.
 const purgeRoom = 4 << 20
 
+// errNoRoom: it is not done on a disk as full as this one.
+var errNoRoom = errors.New("not on a full disk")
+
 // roomToPurge says why the server must not be asked to purge now. Of a server
 // elsewhere nothing is known, and nil is returned.
 func (b *Bus) roomToPurge() error {
@@ -25,7 +29,7 @@ func (b *Bus) roomToPurge() error {
 		return fmt.Errorf("look at the room in %s: %w", b.dir, err)
 	}
 	if free := int64(s.Bavail) * int64(s.Bsize); free < purgeRoom {
-		return fmt.Errorf("not on a full disk: %d kB are free in %s and %d kB are needed; it is tried again", free>>10, b.dir, int64(purgeRoom)>>10)
+		return fmt.Errorf("%w: %d kB are free in %s and %d kB are needed; it is tried again", errNoRoom, free>>10, b.dir, int64(purgeRoom)>>10)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func (r Request) Reply(data []byte, header ...string) error {
 // Subscribe hands messages on a subject to handle, one at a time, until the
 // returned func is called; one that is being handled then may still be.
 // pendingBytes, at least 1, bounds what waits for handle; beyond it messages are
-// dropped by the client and logged by it as a slow consumer.
+// dropped by the client and logged by it as a slow consumer. A server that is away hears
+// of the subscription when it is back.
 func (b *Bus) Subscribe(subject string, pendingBytes int, handle func(Request)) (stop func(), err error) {
 	sub, err := b.nc.Subscribe(subject, func(m *nats.Msg) {
 		handle(Request{Subject: m.Subject, Data: m.Data, msg: m, nc: b.nc})
@@ -61,7 +62,7 @@ func (b *Bus) Subscribe(subject string, pendingBytes int, handle func(Request)) 
 	if err = sub.SetPendingLimits(-1, pendingBytes); err == nil {
 		err = b.flush()
 	}
-	if err != nil {
+	if err != nil && !Passing(class(err)) {
 		stop()
 		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
@@ -69,8 +70,4 @@ func (b *Bus) Subscribe(subject string, pendingBytes int, handle func(Request)) 
 }
 
 // flush waits until the server has what was sent.
-func (b *Bus) flush() error {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
-	defer cancel()
-	return b.nc.FlushWithContext(ctx)
-}
+func (b *Bus) flush() error { return b.once(context.Background(), askTimeout, b.nc.FlushWithContext) }

@@ -2,6 +2,7 @@ package crew
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -18,8 +19,12 @@ const policyHistory = 20
 
 // Documents calls apply with the documents of policy by key, again after every change,
 // until ctx ends, which is no error, or the bucket cannot be had.
-func Documents(ctx context.Context, b *bus.Bus, apply func(documents map[string][]byte)) error {
-	bucket, err := b.Bucket(ctx, schemas.BucketPolicy, policyHistory)
+func Documents(ctx context.Context, b *bus.Bus, log *slog.Logger, apply func(documents map[string][]byte)) error {
+	var bucket *bus.Bucket
+	err := bus.Await(ctx, log, func() (err error) {
+		bucket, err = b.Bucket(ctx, schemas.BucketPolicy, policyHistory)
+		return err
+	})
 	if err != nil {
 		return err
 	}

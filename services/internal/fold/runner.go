@@ -141,7 +141,7 @@ func (r *Runner) foldedFirst(ctx context.Context, producer string) (map[schemas.
 // readAll reads what the output holds, and goes on where it was when the server that
 // did not answer is back.
 func (r *Runner) readAll(ctx context.Context, from uint64, handle func(bus.Message) error, subjects ...string) error {
-	return answered(ctx, r.log, func() error {
+	return bus.Await(ctx, r.log, func() error {
 		return r.in.Read(ctx, r.cfg.Output, from, true, func(m bus.Message) error {
 			err := handle(m)
 			if err == nil {
