@@ -90,6 +90,9 @@ func (f *mqttFront) open() error {
 		_ = l.Close()
 		return fmt.Errorf("accept devices over MQTT on %s: %w", addr, err)
 	}
+	for topic := range f.server.Topics.Retained.GetAll() {
+		f.server.Topics.Retained.Delete(topic) // $SYS again: the library copies each every second
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 // restartable is the embedded server, as its guard sees it.
 type restartable interface {
 	Healthy() error
+	Fails() <-chan struct{}
 	Halt()
 	Resume() error
 }
@@ -57,7 +58,7 @@ type sight struct {
 
 // Times of a guard.
 const (
-	guardEvery   = 250 * time.Millisecond // between two looks at the server
+	guardEvery   = time.Second            // between two looks at the server while no append fails
 	firstAgain   = 100 * time.Millisecond // between the first start, which is at once, and the second
 	longestAgain = 2 * time.Second        // between two when starting does not help
 	quietAfter   = 30 * time.Second       // without trouble: the next start is a first one
@@ -68,7 +69,7 @@ const (
 // needed is how many bytes must be free for a start.
 func (g *guard) needed() int64 { return g.size / 2 }
 
-// Run looks at the server until ctx ends.
+// Run looks at the server, at once when an append has failed, until ctx ends.
 func (g *guard) Run(ctx context.Context) error {
 	tick := time.NewTicker(guardEvery)
 	defer tick.Stop()
@@ -77,6 +78,7 @@ func (g *guard) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-g.server.Fails():
 		}
 		var err error
 		if !answers(ctx, func() { err = g.server.Healthy() }) {

@@ -81,18 +81,30 @@ func (j *journal) Append(ctx context.Context, subject string, data []byte, after
 // used is how many bytes an agent's frames take.
 func (j *journal) used(agent string) int64 { return j.meter.Bytes(schemas.Journal(agent)) }
 
-// followEvery is the time between two looks at how far the journal is purged.
-const followEvery = time.Second
+// Time between two looks at how far the journal is purged. What has gone counts until
+// then, which matters where room is short.
+const (
+	followEvery  = time.Second
+	followSeldom = 5 * time.Second // while it is less than a quarter full
+)
+
+// followAgain is how long to wait when the journal was seen like that.
+func followAgain(u bus.Usage) time.Duration {
+	if 4*u.Bytes < u.MaxBytes {
+		return followSeldom
+	}
+	return followEvery
+}
 
 // follow looks at how far the journal is purged until ctx ends.
 func (j *journal) follow(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
+	wait := time.NewTimer(followEvery)
+	defer wait.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-wait.C:
 		}
 		u, err := j.Usage(ctx, schemas.StreamJournal, "")
 		if err == nil {
@@ -100,6 +112,7 @@ func (j *journal) follow(ctx context.Context, log *slog.Logger) {
 		} else if ctx.Err() == nil {
 			log.Warn("size of the journal is not known", "err", err)
 		}
+		wait.Reset(followAgain(u))
 	}
 }
 

@@ -41,6 +41,7 @@ type Bus struct {
 	since atomic.Int64                    // when an append first had no answer, Unix ns; 0: the last one had
 	alive atomic.Pointer[context.Context] // done when the embedded server is halted; nil: it is elsewhere
 	sound func() func() error             // see Embedded.sound; nil: the server is elsewhere
+	fails chan struct{}                   // see Embedded.Fails; nil likewise
 
 	mu      sync.RWMutex
 	streams []schemas.Stream
@@ -186,6 +187,9 @@ func (b *Bus) store(ctx context.Context, subject string, data []byte, opts ...je
 	}
 	began := time.Now()
 	ack, err := b.laneOf(subject).PublishMsg(bounded, &nats.Msg{Subject: subject, Data: data}, opts...)
+	if err != nil && !errors.Is(class(err), ErrWrongLast) {
+		b.fail()
+	}
 	switch {
 	case err != nil && life != nil && (*life).Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrLost, ErrHalted)

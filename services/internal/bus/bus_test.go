@@ -307,4 +307,30 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// TestFails: an append that fails is a reason to ask how the server is, one that comes
+// too late for its place is none.
+func TestFails(t *testing.T) {
+	e := embed(t, Config{})
+	for _, c := range []struct {
+		what string
+		call func() error
+		want int // how often it is told
+	}{
+		{"stored", func() error { _, err := e.Append(t.Context(), "s.a", nil, 0); return err }, 0},
+		{"wrong last", func() error { _, err := e.Append(t.Context(), "s.a", nil, 7); return err }, 0},
+		{"no room", func() error { _, err := e.Store(t.Context(), "tiny.a", make([]byte, 3000)); return err }, 1},
+	} {
+		if first, second := c.call(), c.call(); c.want > 0 && (first == nil || second == nil) {
+			t.Errorf("%s: %v, %v", c.what, first, second)
+		}
+		told := 0
+		for ; len(e.Fails()) > 0; told++ {
+			<-e.Fails()
+		}
+		if told != c.want {
+			t.Errorf("%s: told %d times, want %d", c.what, told, c.want)
+		}
+	}
+}
+
 func isNone(err error) bool { return errors.Is(err, ErrNone) }

@@ -40,7 +40,7 @@ func (e *Embedded) Connect(name string) (*Bus, error) {
 	}
 	b, err := newBus(nc, e.cfg.Prefix, e.cfg.Dir)
 	if err == nil {
-		b.sound = e.sound
+		b.sound, b.fails = e.sound, e.fails
 	}
 	return b, err
 }

@@ -53,7 +53,8 @@ type Embedded struct {
 	stopped  bool                 // by Stop: no more lives. Under turn
 	die      context.CancelFunc   // ends calls that wait for the life's answer. Under turn
 	restarts atomic.Uint64
-	damage   []Damage // found at the start
+	fails    chan struct{} // see Fails
+	damage   []Damage      // found at the start
 
 	stopSync context.CancelFunc // no more changes of streams are made durable
 	synced   chan struct{}      // closed: none is any more
@@ -61,7 +62,7 @@ type Embedded struct {
 
 // Embed starts a server and connects to it. It does not wait for the upstream.
 func Embed(cfg Config) (*Embedded, error) {
-	e := &Embedded{cfg: cfg}
+	e := &Embedded{cfg: cfg, fails: make(chan struct{}, 1)}
 	var err error
 	if e.door, err = newDoor(cfg, cmp.Or(cfg.ServicePassword, rand.Text())); err != nil {
 		return nil, err

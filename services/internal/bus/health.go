@@ -42,6 +42,18 @@ func (e *Embedded) Healthy() error {
 	return nil
 }
 
+// Fails tells that an append has failed since it last did, other than for what was
+// there already: a reason to ask whether the server is healthy.
+func (e *Embedded) Fails() <-chan struct{} { return e.fails }
+
+// fail notes that an append has failed.
+func (b *Bus) fail() {
+	select {
+	case b.fails <- struct{}{}:
+	default: // who is told has not looked yet, or there is nobody to tell
+	}
+}
+
 // sound begins a look at what the server has stored. The function that it returns
 // ends it: what was seen can be relied on if it says nil.
 func (e *Embedded) sound() func() error {

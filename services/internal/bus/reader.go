@@ -24,7 +24,7 @@ type reader struct {
 
 	next    uint64        // the first sequence that has not been handed over
 	last    uint64        // the last one that is wanted; endless
-	beat    time.Duration // between two heartbeats of a consumer that is quiet
+	beat    time.Duration // between two heartbeats of a consumer that is quiet; see heartbeat
 	refused error         // by handle
 }
 
@@ -91,6 +91,16 @@ const (
 	lasted      = time.Minute
 )
 
+// heartbeat is how often the consumer is to say that it is there. One in this process
+// goes with its connection, which tells, so whoever waits there for what is new need
+// not be woken for less.
+func (r *reader) heartbeat() time.Duration {
+	if r.bus.sound != nil && !r.ends() {
+		return longestBeat
+	}
+	return r.beat
+}
+
 // listen is how long the next consumer is listened to, after one that ended with err.
 func (r *reader) listen(err error, lived time.Duration) {
 	switch {
@@ -118,7 +128,7 @@ func (r *reader) consume(ctx context.Context) error {
 		}
 	}
 	ahead := int(min(aheadMessages, r.last-r.next+1))
-	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(ahead, aheadBytes), jetstream.PullHeartbeat(r.beat))
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(ahead, aheadBytes), jetstream.PullHeartbeat(r.heartbeat()))
 	if err != nil {
 		return err
 	}
