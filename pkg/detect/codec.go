@@ -11,10 +11,11 @@ import (
 //
 //	1: first form
 //	2: edges, pages and peaks; 32 bits where they are enough
+//	3: the longest run of equal values
 //
 // A state of another version is refused: what it was restored into stays as it was and learns anew. Statistics cannot be
 // translated.
-const stateVersion = 2
+const stateVersion = 3
 
 // ErrState is in every error of RestoreState.
 var ErrState = errors.New("state of a detector")

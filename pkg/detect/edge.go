@@ -17,6 +17,7 @@ const (
 	edgeSettle  = 50   // values that the first cut is taken from
 	edgeGain    = 0.05 // mean excesses that an excess moves the cut by
 	edgeMemory  = 100  // excesses that the share remembers
+	edgeLeast   = 1    // of what is usual: nothing nearer is a surprise
 	edgeFalling = 60   // excesses that the tail remembers while the cut is not yet where it should be
 )
 
@@ -49,7 +50,7 @@ func (e *edge) update(p *pace, phi, blur, weight float64) (u float64) {
 	if p.early {
 		e.count = min(e.count, edgeFalling)
 	}
-	cut, part := max(float64(e.cut), 1e-9), float32(weight*p.part)
+	cut, part := max(float64(e.cut), edgeLeast), float32(weight*p.part)
 	if y := phi - cut; y > 0 { // what has not been seen yet may come: half a value, as Jeffreys has it
 		u = min(e.further(&edgeTails, y, cut)-math.Log10(float64(e.share)+p.part/2), greatestSurprise)
 	}

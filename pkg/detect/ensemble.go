@@ -97,7 +97,7 @@ func (e *ensemble) judgeSample(t int64, x, dt float64) Verdict {
 // fastBand is the score of x in the fast band, whose opinion goes into o.
 func (e *ensemble) fastBand(x, dt, weight float64, o *opinion) (score float64) {
 	weight *= suspicion(e.rarity[0], fastSuspect)
-	score = e.fast.update(x, e.previous, dt, e.interval, weight)
+	score = e.fast.update(x, e.previous, dt, e.interval, weight, e.flat.moves())
 	mark := max(float64(e.rank)-fastMarkRank, 1) // decades that fastMark events a day reach
 	usual := min(fastMark*e.interval/(day/second), 0.1)
 	decades, events := e.peaks[0].fit(&fastPeaks, mark, score), e.peaks[0].events(&fastPeaks)
@@ -116,7 +116,7 @@ func (e *ensemble) fastBand(x, dt, weight float64, o *opinion) (score float64) {
 // watchRuns is the same of a run of equal values, of which there are fewer than samples, and of the time since the
 // sample before.
 func (e *ensemble) watchRuns(x, dt, weight float64, o *opinion) (score float64) {
-	if u := e.flat.update(x == e.previous, weight); u > 0 {
+	if u := e.flat.update(x == e.previous, e.interval, weight); u > 0 {
 		o.often = min(o.often, findings(e.perDay()/max(float64(e.flat.usual), 1), flatShare, flatCurve.decades(u)))
 		score += u
 	}

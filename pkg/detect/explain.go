@@ -22,11 +22,11 @@ func (f *fast) explain(x float64, add func(Contribution, float64)) {
 }
 
 func (f *flat) explain(add func(Contribution, float64)) {
-	add(Contribution{Feature: "flat", Observed: float64(f.run), Expected: float64(f.usual)}, float64(f.part))
+	add(Contribution{Feature: "flat", Observed: float64(f.run), Expected: float64(f.usual)}, f.part.float())
 }
 
 func (g *gap) explain(add func(Contribution, float64)) {
-	add(Contribution{Feature: "gap", Observed: float64(g.newest), Expected: float64(g.usual)}, float64(g.part))
+	add(Contribution{Feature: "gap", Observed: float64(g.newest), Expected: float64(g.usual)}, g.part.float())
 }
 
 func (s *slow) explain(add func(Contribution, float64)) {

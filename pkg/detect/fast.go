@@ -72,9 +72,10 @@ type crest struct {
 	mean, count float32 // of a tail without a shape of its own
 }
 
-// update judges x, dt seconds after the value previous; interval is the usual dt. The score is in decades: −log₁₀ of how
-// often a sample of a normal series has it, all features together.
-func (f *fast) update(x, previous, dt, interval, weight float64) (score float64) {
+// update judges x, dt seconds after the value previous; interval is the usual dt. moves says whether the series is one
+// that moves nearly all the time. The score is in decades: −log₁₀ of how often a sample of a normal series has it, all
+// features together.
+func (f *fast) update(x, previous, dt, interval, weight float64, moves bool) (score float64) {
 	if f.n == 0 {
 		previous, f.location, f.noise = x, x, 1
 	}
@@ -95,7 +96,7 @@ func (f *fast) update(x, previous, dt, interval, weight float64) (score float64)
 	follow(&f.noise, min(e, pageClip), 1-noisy)
 	if f.n >= fastBegin {
 		step := (dither(f.n) - 0.5) * float64(f.quantum)
-		score = f.judge(z, e, ratio(step*perSpread), ratio(step*perJump), interval, weight)
+		score = f.judge(z, e, ratio(step*perSpread), ratio(step*perJump), interval, weight, moves)
 	}
 	f.learn(x, innovation, seen, before, dt, interval, weight)
 	f.n += min(1, math.MaxUint32-f.n)
@@ -140,23 +141,14 @@ func (f *fast) quantize(difference float64) {
 // judge lets each feature judge and learn the newest value: z deviations from the location, e usual innovations from
 // what the one before let expect, each blurred by a part of the series' step. Each has its share of the budget: the
 // rarest decides.
-func (f *fast) judge(z, e, blur, jumpBlur, interval, weight float64) (score float64) {
+func (f *fast) judge(z, e, blur, jumpBlur, interval, weight float64, moves bool) (score float64) {
 	n := f.n - fastBegin
 	p := paceOf(n, interval)
 	var u [fastFeatures]float64
 	u[fastUp] = f.edges[fastUp].update(&p, max(z, 0), blur, weight)
 	u[fastDown] = f.edges[fastDown].update(&p, max(-z, 0), blur, weight)
 	u[fastJump] = f.edges[fastJump].update(&p, e, jumpBlur, weight)
-	part := weight / min(float64(n)+1, slowMemory)
-	for i, phi := range [fastLoud - fastShort]float32{f.short, f.long} {
-		u[fastShort+i] = f.means[i].update(n, math.Abs(float64(phi)), meanLeasts[i], part, weight*meanWeights[i])
-	}
-	if n >= pageBegin {
-		t := turnOf(n-pageBegin, weight)
-		e = min(e, pageClip)
-		u[fastLoud] = f.loud.update(&t, e-pageLoud)
-		u[fastCalm] = f.calm.update(&t, pageCalm-e)
-	}
+	f.judgeNoise(n, e, interval, weight, moves, &u)
 	f.parts = [fastFeatures]half{}
 	if f.n < fastWarm {
 		return 0
@@ -168,6 +160,24 @@ func (f *fast) judge(z, e, blur, jumpBlur, interval, weight float64) (score floa
 		}
 	}
 	return score
+}
+
+// judgeNoise is the part of the features that look at many values: their means, and noise that grows or fades. Of a
+// series that mostly stands still they say nothing: it has no noise of which they could know how far it goes.
+func (f *fast) judgeNoise(n uint32, e, interval, weight float64, moves bool, u *[fastFeatures]float64) {
+	part := weight / min(float64(n)+1, slowMemory)
+	for i, phi := range [fastLoud - fastShort]float32{f.short, f.long} {
+		said := f.means[i].update(n, math.Abs(float64(phi)), meanLeasts[i], part, weight*meanWeights[i])
+		if moves {
+			u[fastShort+i] = said
+		}
+	}
+	if moves && n >= pageBegin {
+		t := turnOf(n-pageBegin, interval, weight)
+		e = min(e, pageClip)
+		u[fastLoud] = f.loud.update(&t, e-pageLoud)
+		u[fastCalm] = f.calm.update(&t, pageCalm-e)
+	}
 }
 
 // update judges the nth value phi, then learns it: as a part of what is usual, and as weight independent ones. The cut

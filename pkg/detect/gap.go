@@ -7,9 +7,9 @@ type gap struct {
 	cut    float32 // of the tail
 	tail   tail
 	usual  float32 // intervals
-	part   float32 // surprise of the newest
 	newest float32 // intervals
-	n      uint32  // differences so far
+	part   half    // surprise of it
+	n      uint16  // differences so far, up to what matters
 }
 
 const (
@@ -19,10 +19,11 @@ const (
 
 // update is −log₁₀ of the probability that a sample comes so many intervals after the one before.
 func (g *gap) update(intervals, weight float64) float64 {
-	g.part, g.newest = 0, float32(min(intervals, 1e9))
+	u := 0.0
 	if g.n > gapWarm {
-		g.part = float32(g.surprise(intervals))
+		u = g.surprise(intervals)
 	}
+	g.newest, g.part = float32(min(intervals, 1e9)), halfOf(u)
 	n := min(float64(g.n)+1, slowMemory)
 	if g.n == 0 {
 		g.cut = float32(min(intervals, 1e9))
@@ -33,8 +34,8 @@ func (g *gap) update(intervals, weight float64) float64 {
 	}
 	g.usual += float32(weight * (min(intervals, 10) - float64(g.usual)) / n)
 	g.cut = float32(track(cut, intervals, flatTails.share, 0.5*weight*float64(g.usual)*max(flatTails.floor, 3/math.Sqrt(float64(g.n)+1))))
-	g.n += min(1, math.MaxUint32-g.n)
-	return float64(g.part)
+	g.n += min(1, math.MaxUint16-g.n)
+	return u
 }
 
 func (g *gap) surprise(intervals float64) float64 {
@@ -46,6 +47,7 @@ func (g *gap) surprise(intervals float64) float64 {
 
 func (g *gap) fields(c *codec) {
 	g.tail.fields(c)
-	c.f32s(&g.cut, &g.newest, &g.usual, &g.part)
-	c.u32(&g.n)
+	c.f32s(&g.cut, &g.usual, &g.newest)
+	c.half(&g.part)
+	c.u16(&g.n)
 }

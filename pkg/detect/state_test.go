@@ -146,20 +146,23 @@ func FuzzRestoreState(f *testing.F) {
 	})
 }
 
-// TestFormerState: a state of version 1 is refused by name and changes nothing, so that who has one learns anew.
+// TestFormerState: a state of a former version is refused by name and changes nothing, so that who has one learns anew.
 func TestFormerState(t *testing.T) {
 	d := made(t, Default)
 	for i := range 400 {
 		d.Update(Sample{Time: int64(i+1) * second, Value: goldenValue(i), Completeness: 1})
 	}
 	before := d.AppendState(nil)
-	former := readHex(t, "ensemble.v1.hex")
-	rest, err := d.RestoreState(former)
-	if !errors.Is(err, ErrState) || !strings.Contains(err.Error(), "version 1") || !bytes.Equal(rest, former) {
-		t.Errorf("%v with %d of %d bytes left, want an error that names version 1, and all of them", err, len(rest), len(former))
-	}
-	if !bytes.Equal(d.AppendState(nil), before) {
-		t.Error("a state of another version has changed the detector")
+	for version := 1; version < stateVersion; version++ {
+		former := readHex(t, fmt.Sprintf("ensemble.v%d.hex", version))
+		rest, err := d.RestoreState(former)
+		named := fmt.Sprintf("version %d", version)
+		if !errors.Is(err, ErrState) || !strings.Contains(err.Error(), named) || !bytes.Equal(rest, former) {
+			t.Errorf("%v with %d of %d bytes left, want an error that names %s, and all of them", err, len(rest), len(former), named)
+		}
+		if !bytes.Equal(d.AppendState(nil), before) {
+			t.Error("a state of another version has changed the detector")
+		}
 	}
 }
 

@@ -173,7 +173,7 @@ func finite(v float64) float64 {
 
 // modelOf is the version of a detector, for findings. A change of what a detector
 // says about the same series is a new version.
-func modelOf(detector string) string { return detector + "-2" }
+func modelOf(detector string) string { return detector + "-3" }
 
 const daySeconds = 86_400
 
