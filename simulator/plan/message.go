@@ -105,9 +105,13 @@ func (p *Plan) EventTime(m Message, r int) int64 {
 func (p *Plan) reading(m Message, r int) int64 { return m.Index*int64(p.Batch) + int64(r) }
 
 // fate is drawn per message. A too late message must follow a good one at
-// once, else nothing says that it is late: where it does not, it is normal.
+// once, else nothing says that it is late: where it does not, it is normal. A
+// device in trouble sends nothing late: it would not be silent, nor hang.
 func (p *Plan) fate(d int, j int64) Fate {
 	f := p.drawn(d, j)
+	if f == Late && p.inTrouble(d) {
+		return Normal
+	}
 	if f != TooLate {
 		return f
 	}

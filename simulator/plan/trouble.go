@@ -2,7 +2,7 @@ package plan
 
 // Trouble is what devices do that a watcher should notice: every fifth device, one
 // after the other, in turns of four minutes. It changes values and when messages are
-// sent, never how many there are.
+// sent, never how many there are. These devices send nothing late.
 //
 //	silent   nothing is sent for 40 s, then everything in order
 //	flat     the value does not move for 90 s
@@ -31,10 +31,13 @@ const (
 
 var episodes = [...]episode{{silent, 15 * s, 55 * s}, {flat, 75 * s, 165 * s}, {step, 175 * s, 205 * s}, {spike, 220 * s, 221 * s}}
 
+// inTrouble reports whether device d is one that misbehaves now and then.
+func (p *Plan) inTrouble(d int) bool { return p.Trouble && d%troubleShare == 0 }
+
 // trouble is what device d is in at a time of the schedule, ns, and when that
 // began and ends.
 func (p *Plan) trouble(d int, at int64) (what trouble, from, to int64) {
-	if !p.Trouble || d%troubleShare != 0 || at < 0 {
+	if !p.inTrouble(d) || at < 0 {
 		return fine, 0, 0
 	}
 	turn, in := at/troubleTurn, at%troubleTurn

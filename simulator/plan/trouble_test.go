@@ -3,9 +3,10 @@ package plan
 import "testing"
 
 // TestTrouble: in eight turns each troubled device goes through every kind of trouble,
-// the others through none; trouble changes values and when messages are sent, and nothing else.
+// the others through none; trouble changes values and when messages are sent, and nothing
+// else. Only the others are late.
 func TestTrouble(t *testing.T) {
-	spec := Spec{Run: "abc", Seed: 1, Tenant: "demo", Devices: 10, Period: s / 10, Batch: 1, Pattern: Steady, Lateness: 60 * s, Size: 10 * s}
+	spec := Spec{Run: "abc", Seed: 1, Tenant: "demo", Devices: 10, Period: s / 10, Batch: 1, Pattern: Steady, Lateness: 60 * s, Size: 10 * s, Faults: Faults{Late: 1}}
 	usual, err := New(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +32,10 @@ func TestTrouble(t *testing.T) {
 				(what == fine || what == silent) && got != want:
 				t.Fatalf("device %d, message %d: trouble %d has the value %d, without it is %d", d, m.Index, what, got, want)
 			}
-			if delay := p.Delay(m); (what == silent) != (delay > 0) || delay > 40*s {
+			if m.Fate == Late && d%troubleShare == 0 {
+				t.Fatalf("device %d, message %d is late", d, m.Index)
+			}
+			if delay := p.Delay(m); m.Fate != Late && (what == silent) != (delay > 0) || delay > 40*s {
 				t.Fatalf("device %d, message %d: trouble %d holds it back for %d ns", d, m.Index, what, delay)
 			}
 			if p.EventTime(m, 0) != usual.EventTime(m, 0) {
