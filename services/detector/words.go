@@ -25,8 +25,8 @@ func anomalySays(s *series, v *sample, evidence []schemas.Evidence) string {
 	}
 	says := fmt.Sprintf("%s of %s %s %s over %s", s.metric, s.dev.name, what, number(v.value), lasting(v.at-v.from))
 	for _, e := range evidence {
-		if e.Feature == "value" || e.Feature == "level" {
-			says += ", usually " + number(e.Expected)
+		if usual := usualSays(&e); usual != "" {
+			says += ", " + usual
 			break
 		}
 	}
@@ -40,6 +40,19 @@ func anomalySays(s *series, v *sample, evidence []schemas.Evidence) string {
 		says += " (" + strings.Join(parts, ", ") + ")"
 	}
 	return says
+}
+
+// usualSays tells what a feature expects, where that can be said in a few words.
+func usualSays(e *schemas.Evidence) string {
+	switch e.Feature {
+	case "value", "mean of 5", "mean of 20", "level":
+		return "usually " + number(e.Expected)
+	case "noise", "calm":
+		return fmt.Sprintf("changes by %s from one to the next, usually by %s", number(e.Observed), number(e.Expected))
+	case "flat":
+		return fmt.Sprintf("the same %s times in a row, usually %s", number(e.Observed), number(e.Expected))
+	}
+	return ""
 }
 
 func stuckSays(s *series, value float64, now int64) string {
