@@ -63,7 +63,7 @@ type gallery struct{ regionOnTime, regionFinal, centerOnTime, centerFinal []*fol
 // open starts the users. Who wants final windows is told of no others.
 func (a audience) open(w *product) (g gallery, err error) {
 	add := func(to *[]*follower, flags ...string) {
-		f, cause := w.follow(flags...)
+		f, cause := w.follow("windows", flags...)
 		if cause == nil {
 			*to = append(*to, f)
 		}

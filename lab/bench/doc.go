@@ -20,8 +20,10 @@
 //
 // A row of delays is prompt devices and users who run weir windows --follow: how
 // long after the end of a window they see all of it (weir/lab/sights). A row of
+// findings is devices that send what is beyond a limit, and a user who runs weir
+// findings --follow: how long after that was sent the user is told. A row of
 // catching up is a weir up that starts on a journal which no fold has read
-// (package backlog), looked at until its ledger has closed. Both have no floor and
+// (package backlog), looked at until its ledger has closed. They have no floor and
 // run once. What is not as wanted is told below the tables.
 //
 // A row of exports is a weir up with span and log views under eight exporters of

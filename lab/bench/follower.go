@@ -8,17 +8,17 @@ import (
 	"weir/lab/sights"
 )
 
-// follower is a user who runs weir windows --follow and looks at each line when
-// it comes.
+// follower is a user who runs weir windows --follow, or weir findings --follow, and
+// looks at each line when it comes.
 type follower struct {
 	*process
 	seen []sights.Sight
 	done chan error // once the last line has been seen
 }
 
-// follow starts a user. flags say which windows.
-func (w *product) follow(flags ...string) (*follower, error) {
-	cmd := w.command(append([]string{"windows", "--http", w.at.HTTP, "--follow", "-o", "json"}, flags...)...)
+// follow starts a user. what is windows or findings, flags say which.
+func (w *product) follow(what string, flags ...string) (*follower, error) {
+	cmd := w.command(append([]string{what, "--http", w.at.HTTP, "--follow", "-o", "json"}, flags...)...)
 	lines, out := io.Pipe()
 	cmd.Stdout = out
 	p, err := startProcess(cmd)
@@ -39,7 +39,7 @@ func (w *product) follow(flags ...string) (*follower, error) {
 func (f *follower) leave() ([]sights.Sight, error) {
 	err := errors.Join(f.interrupt(), <-f.done)
 	if err != nil {
-		return nil, fmt.Errorf("follow windows: %w", err)
+		return nil, fmt.Errorf("follow: %w", err)
 	}
 	return f.seen, nil
 }

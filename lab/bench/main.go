@@ -61,6 +61,7 @@ type report struct {
 	Stages   []stage   `json:"stages"`
 	Runs     []result  `json:"runs"`
 	Delays   []delayed `json:"delays"`
+	Findings []noticed `json:"findings"`
 	CatchUps []catchUp `json:"catch_ups"`
 	Exports  []export  `json:"exports"`
 }
@@ -89,6 +90,9 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	if r.Delays, err = measureDelays(ctx, o); err != nil {
+		return err
+	}
+	if r.Findings, err = measureFindings(ctx, o); err != nil {
 		return err
 	}
 	if r.CatchUps, err = measureCatchUp(ctx, o); err != nil {

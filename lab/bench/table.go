@@ -33,7 +33,8 @@ func (r report) markdown() string {
 
 // tables are rows by kind, each under its columns.
 func (r report) tables() [][][]string {
-	costs, delays, catchUps, exports := [][]string{columns}, [][]string{delayColumns}, [][]string{catchUpColumns}, [][]string{exportColumns}
+	costs, delays, findings := [][]string{columns}, [][]string{delayColumns}, [][]string{noticedColumns}
+	catchUps, exports := [][]string{catchUpColumns}, [][]string{exportColumns}
 	for _, s := range r.Stages {
 		costs = append(costs, s.row())
 	}
@@ -43,13 +44,16 @@ func (r report) tables() [][][]string {
 	for _, d := range r.Delays {
 		delays = append(delays, d.row())
 	}
+	for _, n := range r.Findings {
+		findings = append(findings, n.row())
+	}
 	for _, c := range r.CatchUps {
 		catchUps = append(catchUps, c.row())
 	}
 	for _, e := range r.Exports {
 		exports = append(exports, e.row())
 	}
-	return [][][]string{costs, delays, catchUps, exports}
+	return [][][]string{costs, delays, findings, catchUps, exports}
 }
 
 func (s stage) row() []string {
@@ -140,6 +144,9 @@ func (r report) notes() (notes []string) {
 	}
 	for _, d := range r.Delays {
 		notes = append(notes, d.notes()...)
+	}
+	for _, n := range r.Findings {
+		notes = append(notes, n.notes()...)
 	}
 	for _, c := range r.CatchUps {
 		notes = append(notes, c.notes()...)
