@@ -48,6 +48,7 @@ func (in *instance) banner(i datadir.Instance) string {
 	}
 	if in.play.devices > 0 {
 		row("", "of their messages %s", faults())
+		row("", "every fifth is silent, hangs, steps or spikes now and then: weir findings --follow")
 	}
 	if in.server != nil {
 		row("users", "%s", in.usersLine())

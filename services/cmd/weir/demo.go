@@ -24,6 +24,10 @@ type demo struct {
 // demoTenant is who the demo devices belong to.
 const demoTenant = "demo"
 
+// demoPolicy is put in force on a new data folder with demo devices where no other is named:
+// a spike of theirs is beyond a limit, and a step too fast, which need not be learned first.
+const demoPolicy = `{"tenants":{"` + demoTenant + `":{"detect":{"metrics":{"temp":{"max":60,"max_rate":10}}}}}}`
+
 // misbehaviour is what demo devices do wrong, in percent of their messages.
 var misbehaviour = [...]struct{ flag, percent, says string }{
 	{"late", "1", "1 % come late"},

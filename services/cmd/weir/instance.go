@@ -196,6 +196,9 @@ func (in *instance) start(ctx context.Context, document []byte) error {
 	if err := bus.Await(ctx, in.log, func() error { return in.enlist(ctx) }); err != nil {
 		return err
 	}
+	if document == nil && in.play.devices > 0 && in.folder.New {
+		document = []byte(demoPolicy)
+	}
 	if document != nil {
 		if err := bus.Await(ctx, in.log, func() error { return putDefault(ctx, in.bus, document) }); err != nil {
 			return err
