@@ -120,6 +120,12 @@ func (r *headReader) uint() uint64 {
 	if r.err != nil {
 		return 0
 	}
+	if c, err := r.src.ReadByte(); err == nil {
+		if c < 0x80 {
+			return uint64(c) // as most numbers of a head are: a byte is its own value
+		}
+		_ = r.src.UnreadByte() // it was read just now
+	}
 	v, err := r.dec.DecodeUint64()
 	if err != nil {
 		r.fail(err)

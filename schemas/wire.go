@@ -59,6 +59,11 @@ func (r *reader) uvarints(out []uint64) {
 			at += 2
 			continue
 		}
+		if at+2 < len(b) && b[at+2] < 0x80 {
+			out[i] = uint64(b[at]&0x7f) | uint64(b[at+1]&0x7f)<<7 | uint64(b[at+2])<<14
+			at += 3
+			continue
+		}
 		v, n := binary.Uvarint(b[at:])
 		if n <= 0 {
 			r.fail(errShort)
@@ -89,7 +94,7 @@ func (r *reader) index(n int) int {
 // that nobody allocates more than the bytes can fill.
 func (r *reader) count(size int) int {
 	v := r.uvarint()
-	if v > uint64(r.left()/size) {
+	if left := uint64(r.left()); v > left || v*uint64(size) > left {
 		r.fail(errLimit)
 		return 0
 	}

@@ -74,16 +74,16 @@ type target struct {
 	groups []*group
 }
 
-// identity is the identity of a record of the series.
-func (s *series) identity(boot string, numbered bool, seq uint64, t int64, v float64) uint64 {
-	if !s.hashed || s.boot != boot {
-		s.boot, s.hashed = strings.Clone(boot), true
-		s.hash = schemas.SeriesIdentity(s.dev.Tenant, s.dev.Device, boot, s.metric)
+// point is a value of the series in a reading, with the identity of its record.
+func (s *series) point(r *observation, v float64) schemas.Point {
+	if !s.hashed || s.boot != r.boot {
+		s.boot, s.hashed = strings.Clone(r.boot), true
+		s.hash = schemas.SeriesIdentity(s.dev.Tenant, s.dev.Device, r.boot, s.metric)
 	}
-	if numbered {
-		return schemas.NumberedIdentity(s.hash, seq)
+	if r.numbered {
+		return schemas.Point{Time: r.time, Value: v, ID: schemas.NumberedIdentity(s.hash, r.seq)}
 	}
-	return schemas.UnnumberedIdentity(s.hash, t, v)
+	return schemas.Point{Time: r.time, Value: v, ID: schemas.UnnumberedIdentity(s.hash, r.time, v)}
 }
 
 // seriesOf finds the series of a metric. Devices have few: a scan beats a map,

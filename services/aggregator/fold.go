@@ -30,7 +30,7 @@ type Fold struct {
 	told        int64         // agent watermark as of the last commit
 
 	devices []*device
-	byName  map[string]*device
+	byName  map[string]map[string]*device // by tenant and name
 	sources *window.Sources
 	groups  map[groupKey]*group
 	order   []*group // in order of creation
@@ -76,7 +76,7 @@ func (f *Fold) reset() {
 	first, _ := newGeneration(nil, f.compile) // the defaults cannot fail
 	*f = Fold{
 		agent: f.agent, compile: f.compile, generations: []*generation{first},
-		now: math.MinInt64, began: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]*device{}, names: map[string]string{}, sources: window.NewSources(first.Sources),
+		now: math.MinInt64, began: math.MinInt64, second: math.MinInt64, low: math.MinInt64, told: math.MinInt64, byName: map[string]map[string]*device{}, names: map[string]string{}, sources: window.NewSources(first.Sources),
 		groups: map[groupKey]*group{}, lates: map[lateKey]*lateTotal{}, accounts: newAccounts(),
 		pool: window.NewPool[tally](1 << 16),
 	}
@@ -219,19 +219,29 @@ type sender struct {
 // resolve finds the devices of the frame's sources.
 func (f *Fold) resolve() {
 	f.senders = f.senders[:0]
+	var known map[string]*device // of the tenant at hand
 	for i := range f.in.Sources {
 		s := &f.in.Sources[i]
-		d := f.device(f.in.Strings[s.Tenant], f.in.Strings[s.Device])
+		tenant, name := f.in.Strings[s.Tenant], f.in.Strings[s.Device]
+		if i == 0 || s.Tenant != f.in.Sources[i-1].Tenant {
+			known = f.devicesOf(tenant)
+		}
+		d := known[name]
+		if d == nil {
+			d = f.newDevice(strings.Clone(tenant), strings.Clone(name), f.newest().ClassOf(name))
+		}
 		f.senders = append(f.senders, sender{d, d.take(f.attrs.of(&f.in, s), f.newest().MaxSets, &f.attrs), f.print(d, s)})
 	}
 }
 
-func (f *Fold) device(tenant, name string) *device {
-	f.name = append(append(append(f.name[:0], tenant...), '/'), name...)
-	if d := f.byName[string(f.name)]; d != nil {
-		return d
+// devicesOf are the devices of a tenant by name.
+func (f *Fold) devicesOf(tenant string) map[string]*device {
+	known := f.byName[tenant]
+	if known == nil {
+		known = map[string]*device{}
+		f.byName[strings.Clone(tenant)] = known
 	}
-	return f.newDevice(strings.Clone(tenant), strings.Clone(name), f.newest().ClassOf(name))
+	return known
 }
 
 func (f *Fold) newDevice(tenant, name, class string) *device {
@@ -240,7 +250,7 @@ func (f *Fold) newDevice(tenant, name, class string) *device {
 		firstSeen: f.now, due: math.MaxInt64, hold: math.MaxInt64,
 	}
 	f.devices = append(f.devices, d)
-	f.byName[tenant+"/"+name] = d
+	f.devicesOf(tenant)[name] = d
 	return d
 }
 
@@ -290,6 +300,18 @@ func (f *Fold) readings() {
 	}
 }
 
+// observation is what the records of one reading share.
+type observation struct {
+	*sender
+	gen      *generation // whose views its time falls under
+	boot     string
+	numbered bool
+	seq      uint64
+	time     int64
+	trace    *schemas.TraceID // nil: it belongs to none
+	own      int64            // watermark of its device
+}
+
 // reading judges one reading and adds its records.
 func (f *Fold) reading(i int, x *extras, first, end int) {
 	from := &f.senders[f.in.From[i]]
@@ -308,10 +330,9 @@ func (f *Fold) reading(i int, x *extras, first, end int) {
 		f.bookOf(d, first).old += n
 		return
 	}
-	own, agent := f.sources.DataWatermark(d.id), f.low
-	g := f.at(t)
+	r := observation{from, f.at(t), boot, s.Numbered, f.in.Seq[i], t, x.trace, f.sources.DataWatermark(d.id)}
 	for k := first; k < end; k++ {
-		f.record(from, g, boot, s.Numbered, f.in.Seq[i], k, x.value(k-first), x.trace, t, own, agent)
+		f.record(&r, k, x.value(k-first))
 	}
 	f.sources.Observe(d.id, t, f.now)
 }
@@ -335,30 +356,24 @@ func (f *Fold) bookOf(d *device, first int) *tenant {
 
 // record adds one record to every group that wants it. The default view's
 // verdict is the ledger's.
-func (f *Fold) record(from *sender, g *generation, boot string, numbered bool, seq uint64, k int, special *schemas.Value, trace *schemas.TraceID, t, own, agent int64) {
-	d := from.device
-	s := f.seriesOf(d, f.metric(f.in.Metric[k]))
-	v := f.in.Value[k]
-	p := schemas.Point{Time: t, Value: v, ID: s.identity(boot, numbered, seq, t, v)}
+func (f *Fold) record(r *observation, k int, special *schemas.Value) {
+	s := f.seriesOf(r.device, f.metric(f.in.Metric[k]))
+	p := s.point(r, f.in.Value[k])
 	var values *sketch.Sketch
 	if special != nil {
 		var ok bool
-		if p.Value, values, ok = f.special(d, s, special, t); !ok {
+		if p.Value, values, ok = f.special(r.device, s, special, r.time); !ok {
 			return
 		}
 	}
-	for j, gr := range f.groupsOf(s, from.attrs, g) {
-		w := agent
-		if gr.dev != nil {
-			w = own
-		}
-		if f.doubtful(gr, t) {
+	for j, gr := range f.groupsOf(s, r.attrs, r.gen) {
+		if f.doubtful(gr, r.time) {
 			if j == 0 {
 				s.book.doubt++
 			}
 			continue
 		}
-		ok := gr.add(f, s, from.print, p, values, trace, own, w)
+		ok := gr.add(f, s, r, p, values)
 		if !ok {
 			f.addLate(gr, p)
 		} else if gr.tumbling() {

@@ -166,10 +166,13 @@ func (f *Fold) viewState(v *View) *viewState {
 	return s
 }
 
-// add adds a record to the group; values is its distribution, nil where it is one
-// value; trace is what it belongs to, nil where it is none. own is the watermark of its device.
-// It reports false where the record came too late.
-func (g *group) add(f *Fold, s *series, print uint64, p schemas.Point, values *sketch.Sketch, trace *schemas.TraceID, own, watermark int64) bool {
+// add adds a record of a reading to the group; values is its distribution, nil where it
+// is one value. It reports false where the record came too late.
+func (g *group) add(f *Fold, s *series, r *observation, p schemas.Point, values *sketch.Sketch) bool {
+	watermark := f.low
+	if g.dev != nil {
+		watermark = r.own
+	}
 	acc, ok := g.panes.Accept(&g.spec, p.Time, watermark, f.pool)
 	if !ok {
 		return false
@@ -182,11 +185,11 @@ func (g *group) add(f *Fold, s *series, print uint64, p schemas.Point, values *s
 	} else {
 		acc.add(p)
 	}
-	if trace != nil {
-		acc.exemplify(schemas.Exemplar{Time: p.Time, Value: p.Value, TraceID: *trace})
+	if r.trace != nil {
+		acc.exemplify(schemas.Exemplar{Time: p.Time, Value: p.Value, TraceID: *r.trace})
 	}
 	if g.view.Counter && values == nil {
-		g.count(acc, s.counter(print), p, min(own, watermark))
+		g.count(acc, s.counter(r.print), p, min(r.own, watermark))
 	}
 	if watermark > p.Time && watermark >= windowEnd(&g.spec, p.Time) {
 		acc.late++

@@ -166,6 +166,9 @@ func (n *numbers) lost() uint64 { return n.missing + n.closed }
 
 // numbersOf finds the numbers of a boot, newest first, or starts them.
 func (d *device) numbersOf(boot string) *numbers {
+	if len(d.boots) > 0 && d.boots[0].boot == boot {
+		return d.boots[0]
+	}
 	for i := range d.boots {
 		if d.boots[i].boot == boot {
 			n := d.boots[i]

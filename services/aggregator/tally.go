@@ -108,7 +108,12 @@ func (a *tally) add(p schemas.Point) {
 
 // finite keeps a sum of huge values a number: infinity would make the commit
 // unreadable for every reader.
-func finite(v float64) float64 { return max(-math.MaxFloat64, min(math.MaxFloat64, v)) }
+func finite(v float64) float64 {
+	if math.IsInf(v, 0) {
+		return math.Copysign(math.MaxFloat64, v)
+	}
+	return v
+}
 
 func earlier(a, b schemas.Point) schemas.Point {
 	if schemas.Before(b.Time, b.ID, a.Time, a.ID) {
