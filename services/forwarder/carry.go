@@ -41,7 +41,8 @@ func (c *cycle) fetchers(alert bool) signal {
 
 // Times of carry, ns.
 const (
-	probeEvery  = second / 2  // while the link is down
+	probeEvery  = second / 2  // while the link is down and nobody answers
+	probeSoon   = second / 10 // while there is none, and just after that
 	probeWithin = 4 * second  // for one answer then: several are waited for
 	askWithin   = 5 * second  // for one answer while the link is up
 	soonAgain   = second / 10 // after a link that was of use
@@ -52,6 +53,7 @@ const (
 // Limits of carry.
 const (
 	probesAtOnce = 8
+	probesSoon   = 10 // that nobody hears, behind a link that has just come: what listens above is still being told
 	asksAtOnce   = 4
 )
 
@@ -81,28 +83,46 @@ func (s *Service) carry(ctx context.Context) error {
 
 // probe asks until the tier above answers. It is false when ctx has ended. It does
 // not wait for one answer before it asks again: what went into a link that was just
-// dying gets none.
+// dying gets none. What does not go anywhere costs nothing and is asked again soon.
 func (s *Service) probe(ctx context.Context) bool {
 	ctx, cancel := context.WithCancel(ctx)
-	var up atomic.Bool
+	var up, soon atomic.Bool
+	var unheard atomic.Int64 // questions, since there was no link
 	answered := newSignal()
 	var g errgroup.Group
 	g.SetLimit(probesAtOnce)
 	defer g.Wait() // none of them fails
 	defer cancel()
-	for !up.Load() {
-		g.TryGo(func() error {
-			if s.ask(ctx, s.questions()[0], probeWithin) == nil {
-				up.Store(true)
-				answered.wake()
-			}
-			return nil
-		})
-		if !sleep(ctx, int64(jitter()*probeEvery), answered) {
+	for due := int64(0); !up.Load(); {
+		if soon.Swap(false) || s.now() >= due {
+			due = s.now() + int64(jitter()*probeEvery)
+			g.TryGo(func() error {
+				switch err := s.ask(ctx, s.greeting(), probeWithin); {
+				case err == nil:
+					up.Store(true)
+					answered.wake()
+				case errors.Is(err, bus.ErrLost):
+					unheard.Store(0)
+					soon.Store(true)
+				case errors.Is(err, bus.ErrNone):
+					soon.Store(unheard.Add(1) <= probesSoon)
+				}
+				return nil
+			})
+		}
+		if !sleep(ctx, int64(jitter()*probeSoon), answered) {
 			return false
 		}
 	}
 	return true
+}
+
+// greeting is what a probe asks. It asks for no credit: the reports that follow at once
+// do, and what the first of two gets the second takes away.
+func (s *Service) greeting() question {
+	q := s.questions()[0]
+	q.report.Backfill = 0
+	return q
 }
 
 // use sends until the link fails, and reports whether it was of any use: whether

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -175,6 +174,8 @@ type region struct {
 	lag      time.Duration // from stored to applied
 	twice    bool          // everything is stored twice
 	credit   int64
+	frugal   bool      // credit is dealt once a second
+	dealt    time.Time // when it was last
 	within   time.Duration
 	policy   uint64
 	slots    [2]time.Time                    // of the newest message on its way up, and of the newest confirmation
@@ -186,7 +187,7 @@ type region struct {
 	wrong    string
 }
 
-var errLost = errors.New("the link was lost")
+var errLost = fmt.Errorf("%w: the link was lost", bus.ErrLost)
 
 func newRegion() *region {
 	return &region{up: true, delay: 5 * time.Millisecond, credit: 1 << 30, within: 2 * time.Second, applied: map[string]map[uint64]time.Time{}}
@@ -335,7 +336,7 @@ func (r *region) Ask(ctx context.Context, subject string, data []byte) ([]byte, 
 		return nil, ctx.Err()
 	}
 	if !up {
-		return nil, bus.ErrNone
+		return nil, errLost
 	}
 	select {
 	case <-time.After(max(2*delay, 1)):
@@ -360,7 +361,7 @@ func (r *region) answer(subject string, data []byte) ([]byte, error) {
 	}
 	r.reports = append(r.reports, report)
 	r.grants = append(r.grants, grantedAt{time.Now(), len(r.sent)})
-	g := schemas.LinkGrant{Epoch: report.Epoch, Credit: r.credit, Within: int64(r.within), Policy: r.policy}
+	g := schemas.LinkGrant{Epoch: report.Epoch, Credit: r.deal(report.Backfill), Within: int64(r.within), Policy: r.policy}
 	var numbers []uint64
 	for n, at := range r.applied[report.Epoch] {
 		if !at.After(time.Now()) {
@@ -369,6 +370,18 @@ func (r *region) answer(subject string, data []byte) ([]byte, error) {
 	}
 	g.Applied = spansOf(numbers)
 	return json.Marshal(g)
+}
+
+// deal is the credit of a report.
+func (r *region) deal(backfill int64) int64 {
+	if !r.frugal {
+		return r.credit
+	}
+	if backfill == 0 || time.Since(r.dealt) < time.Second {
+		return 0
+	}
+	r.dealt = time.Now()
+	return r.credit
 }
 
 func spansOf(numbers []uint64) (out []schemas.Span) {

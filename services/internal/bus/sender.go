@@ -137,9 +137,9 @@ func (s *Sender) Send(ctx context.Context, subject string, data []byte, done fun
 	return nil
 }
 
-// Ask sends a question up and waits for one answer. ErrNone: there is no link, or
-// nobody listens; a region that keeps links apart does not tell the latter, so
-// that it shows only in ctx's end.
+// Ask sends a question up and waits for one answer. ErrLost, at once: there is no link.
+// ErrNone: nobody listens; a region that keeps links apart does not tell, so that it
+// shows only in ctx's end.
 func (s *Sender) Ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -201,6 +201,9 @@ func (s *Sender) takeOff(ctx context.Context, f *flight) (uint64, error) {
 		case !s.nc.IsConnected():
 			s.mu.Unlock()
 			return 0, fmt.Errorf("%w: not connected", ErrLost)
+		case f.question && s.link != nil && s.link() == 0:
+			s.mu.Unlock()
+			return 0, fmt.Errorf("%w: there is no link", ErrLost)
 		case f.question || s.flights.fit(f.size):
 			defer s.mu.Unlock()
 			return s.flights.add(f, time.Now()), nil

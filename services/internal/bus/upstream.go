@@ -25,13 +25,15 @@ type Upstream struct {
 	First          bool   // the TLS handshake comes before the first byte of NATS; the other side must want it too
 }
 
-// Times of a link. Links may be slow, but a lost one is to be back within two
-// seconds of its network: each attempt comes between one and two linkAgain after
-// the last.
+// Times of a link. A lost one is to bring something within two seconds of its network:
+// each attempt comes between one and two linkAgain after the last, at a moment of its
+// own, so that a thousand agents do not come at once. Where nobody refuses, a call is
+// sent again after one, two and three seconds (Linux), and given up soon after that.
 const (
-	linkDial  = 5 * time.Second
-	linkAgain = 750 * time.Millisecond
-	linkFails = 60 // attempts between two lines in the log
+	linkDial  = 3500 * time.Millisecond
+	linkInfo  = 5 * time.Second // for the greeting, behind the handshakes of others
+	linkAgain = 500 * time.Millisecond
+	linkFails = 90 // attempts between two lines in the log
 )
 
 // notAcross is what a link carries in neither direction, whatever the other side
@@ -51,7 +53,7 @@ func (u *Upstream) set(o *server.Options) error {
 	}
 	remote := &server.RemoteLeafOpts{
 		DenyImports: notAcross(), DenyExports: notAcross(), Credentials: u.Creds,
-		DialTimeout: linkDial, FirstInfoTimeout: linkDial, IgnoreDiscoveredServers: true,
+		DialTimeout: linkDial, FirstInfoTimeout: linkInfo, IgnoreDiscoveredServers: true,
 		RequestIsolation: true, // what others below listen to is no concern of this server
 		// Entries come packed, and packing them again costs memory and time.
 		Compression: server.CompressionOpts{Mode: server.CompressionOff},

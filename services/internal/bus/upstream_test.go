@@ -1,10 +1,14 @@
 package bus
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"weir/schemas"
 )
 
 func TestUpstreamAddresses(t *testing.T) {
@@ -96,5 +100,40 @@ func TestDurability(t *testing.T) {
 	fill(t, e.Bus, "s.a")
 	if j, err := e.life.Load().srv.Jsz(nil); err != nil || !j.Config.SyncAlways {
 		t.Errorf("the server does not sync always: %v", err)
+	}
+}
+
+// TestLinkTimes: the times of a link leave room for what they are for. A link that is
+// refused is tried again within a second, so that backlog comes within two of a heal. A
+// server that is paused is left for another of its region within half a minute: it
+// takes the next call, too, and says nothing.
+func TestLinkTimes(t *testing.T) {
+	o, err := options(Config{Name: "a1", Upstream: &Upstream{URL: "nats-leaf://h:1,nats-leaf://i:1"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := 2 * o.LeafNode.ReconnectInterval
+	if again > time.Second {
+		t.Errorf("a link that is refused is tried again after up to %v", again)
+	}
+	r := o.LeafNode.Remotes[0]
+	noticed := time.Duration(o.MaxPingsOut+1) * o.PingInterval
+	if left := noticed + again + r.DialTimeout + r.FirstInfoTimeout + again; noticed > 12*time.Second || left > 25*time.Second {
+		t.Errorf("a server that is paused is noticed after up to %v and left after up to %v", noticed, left)
+	}
+}
+
+// TestAskWithoutLink: where there is no link a question fails at once, and not as one
+// that nobody above hears.
+func TestAskWithoutLink(t *testing.T) {
+	t.Parallel()
+	e := embed(t, Config{Name: "a1", Domain: "a1", Upstream: &Upstream{URL: "nats-leaf://127.0.0.1:1"}})
+	s, err := e.Sender("a1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if _, err := s.Ask(t.Context(), schemas.Link("r01", 0, "a1"), nil); !errors.Is(err, ErrLost) || errors.Is(err, ErrNone) {
+		t.Errorf("asked without a link: %v", err)
 	}
 }
