@@ -20,16 +20,17 @@ const (
 // MergeLayers merges layers of policy, the lowest first, as RFC 7396 says:
 // objects merge, null removes, everything else replaces, arrays whole. Nil
 // layers count as empty. The result has sorted keys and no null in objects.
-// Layers are checked for syntax and size; ParsePolicy checks the result.
+// Layers are checked for syntax and size, and errors do not say which it was;
+// ParsePolicy checks the result.
 func MergeLayers(layers ...[]byte) ([]byte, error) {
 	merged := map[string]any{}
-	for i, layer := range layers {
+	for _, layer := range layers {
 		if layer == nil {
 			continue
 		}
 		tree, err := parseTree(layer)
 		if err != nil {
-			return nil, fmt.Errorf("merge layer %d of %d: %w", i+1, len(layers), err)
+			return nil, err
 		}
 		merged = mergePatch(merged, tree)
 	}

@@ -241,6 +241,13 @@ func TestPolicyCommands(t *testing.T) {
 	if _, errs, code := runCommand(t, "policy", "validate", bad); code != exitInvalid || !strings.Contains(errs, "bad.json") {
 		t.Errorf("validate an invalid document: exit code %d, %q", code, errs)
 	}
+	broken := filepath.Join(dir, "broken.json")
+	if err := os.WriteFile(broken, []byte("{\n \"idle\": \"2s\",\n \"lateness\": ,\n}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, _ := runCommand(t, "policy", "validate", broken); !strings.Contains(errs, broken+": policy: JSON near line 3, column 14:") {
+		t.Errorf("of broken JSON it says %q", errs)
+	}
 	if _, _, code := runCommand(t, "policy", "validate", filepath.Join(dir, "missing.json")); code != exitUsage {
 		t.Errorf("validate a missing file: exit code %d", code)
 	}
