@@ -81,7 +81,9 @@ func (s *Service) route(subject string) []string {
 
 func (s *Service) stage(producer string) *fold.Stage {
 	agent, _ := schemas.CutDetector(producer)
-	return fold.NewStage(producer, s.agents[producer].fold, schemas.AgentOutbox(agent, schemas.KindFinding), s.bus, s.log)
+	st := fold.NewStage(producer, s.agents[producer].fold, schemas.AgentOutbox(agent, schemas.KindFinding), s.bus, s.log)
+	st.Forgets = true // it learns anew
+	return st
 }
 
 func (s *Service) opened(st *fold.Stage) { s.agents[st.Producer].stage.Store(st) }

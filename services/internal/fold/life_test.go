@@ -26,6 +26,7 @@ type setup struct {
 	kind    *adder
 	size    int  // at which entries and checkpoints are cut; 0: as in production
 	onSight bool // stages are made when their first message comes
+	forgets bool // see Stage.Forgets
 }
 
 const producer = "a"
@@ -55,6 +56,7 @@ func (s setup) start(srv *server, faults ...fault) *life {
 			if s.size > 0 {
 				st.size = s.size
 			}
+			st.Forgets = s.forgets
 			return st
 		},
 		Seen: func(*Stage, Message) { time.Sleep(s.kind.takes / 2) }, // reading takes time too

@@ -29,6 +29,10 @@ type Stage struct {
 	Producer string
 	Core     Core
 	Outbox   string // subject of its commits
+	// Forgets: where no checkpoint can be used, the state is learned anew behind the
+	// newest commit. Else the stage does not open: it would count again what it has
+	// forgotten.
+	Forgets bool
 
 	input, output string // streams; set by the runner
 	size          int    // at which entries and parts of checkpoints are cut, bytes
@@ -123,6 +127,10 @@ func (s *Stage) Open(ctx context.Context) error {
 
 func (s *Stage) openState(ctx context.Context, newest *schemas.Commit) error {
 	c, err := s.state.load(ctx, func(c *checkpoint) (bool, error) { return s.fits(ctx, newest, c) })
+	if errors.Is(err, errNoCheckpoint) && s.Forgets {
+		s.slog.Error("the state is lost and is learned anew", "err", err)
+		return s.forget(newest)
+	}
 	if err != nil {
 		return err
 	}
@@ -130,6 +138,17 @@ func (s *Stage) openState(ctx context.Context, newest *schemas.Commit) error {
 		s.slog.Error("the outbox is empty, but a checkpoint is left: entries go on behind it", "n", c.N)
 	}
 	return s.restore(newest, c)
+}
+
+// forget goes on without a state, behind the newest commit.
+func (s *Stage) forget(newest *schemas.Commit) error {
+	if newest == nil {
+		return s.restore(nil, nil)
+	}
+	s.out.durable, s.out.through = 0, 0 // nothing is made again
+	s.start, s.restored = newest.InLast, newest.InHash
+	s.pos = position{epoch: newest.Epoch, n: newest.N, inFirst: newest.InLast + 1, inLast: newest.InLast}
+	return nil
 }
 
 // fits reports whether a checkpoint lies on the way to the newest commit and

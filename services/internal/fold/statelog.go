@@ -221,7 +221,7 @@ func (l *stateLog) load(ctx context.Context, fits func(*checkpoint) (bool, error
 
 // errNoCheckpoint: there are checkpoints, but none to start from.
 var errNoCheckpoint = errors.New("no checkpoint is whole and fits the outbox and the input, and the input's beginning may be gone: " +
-	"restore the data folder from a backup, or start with a new one")
+	"put the newest backup of the data folder back, see A gateway without checkpoints in docs/operations.md")
 
 func (l *stateLog) get(ctx context.Context, seq uint64) (uint64, []byte, error) {
 	m, err := l.log.Get(ctx, schemas.StreamCheckpoint, seq)

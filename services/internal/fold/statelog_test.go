@@ -207,7 +207,7 @@ func TestNoCheckpoint(t *testing.T) {
 		srv.drop(schemas.StreamCheckpoint, older[0])
 		srv.drop(schemas.StreamCheckpoint, newest[0])
 		l = small.start(srv)
-		if err := <-l.done; err == nil || !strings.Contains(err.Error(), "restore the data folder") {
+		if err := <-l.done; err == nil || !strings.Contains(err.Error(), "put the newest backup") {
 			t.Errorf("error %v", err)
 		}
 		l.cancel()
@@ -291,7 +291,7 @@ func TestLostOutbox(t *testing.T) {
 		_ = l.stop()
 	})
 	f("both are newer", 3, true, func(t *testing.T, _ *server, l *life) {
-		if err := <-l.done; err == nil || !strings.Contains(err.Error(), "restore the data folder") {
+		if err := <-l.done; err == nil || !strings.Contains(err.Error(), "put the newest backup") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -308,5 +308,39 @@ func TestLostOutbox(t *testing.T) {
 		if m := manifests[len(manifests)-1]; m.Epoch != all[0].Epoch {
 			t.Error("another epoch")
 		}
+	})
+}
+
+// TestForgets: a stage that may forget goes on behind its newest commit where both
+// checkpoints are torn.
+func TestForgets(t *testing.T) {
+	bubble(t, "", func(t *testing.T, srv *server) {
+		s := setup{kind: &adder{every: 1, keys: 1, padding: 1000}, size: small.size, forgets: true}
+		l := s.start(srv)
+		for range 5 {
+			srv.feed(1)
+			later(saveEvery)
+		}
+		_ = l.stop()
+		older, newest := lastTwo(t, srv)
+		srv.drop(schemas.StreamCheckpoint, older[0])
+		srv.drop(schemas.StreamCheckpoint, newest[0])
+		l = s.start(srv)
+		srv.feed(1, 1)
+		later(2 * saveEvery)
+		all := entriesOf(t, srv)
+		if n := len(all); n != 7 || all[6].N != 7 || all[6].Epoch != all[0].Epoch || all[6].Wall != 2 || l.stage().Start() != 5 || l.stage().Mismatches() != 0 {
+			t.Errorf("started behind %d with %d entries and %d mismatches, the newest %+v", l.stage().Start(), n, l.stage().Mismatches(), all[n-1])
+		}
+		if !strings.Contains(l.log.String(), "the state is lost and is learned anew") {
+			t.Errorf("the log does not tell: %s", l.log)
+		}
+		_ = l.stop()
+		l = s.start(srv)
+		later(time.Second)
+		if l.stage().Start() != 7 {
+			t.Errorf("started behind %d with the checkpoint of the new state", l.stage().Start())
+		}
+		_ = l.stop()
 	})
 }
