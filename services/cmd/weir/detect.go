@@ -16,6 +16,7 @@ import (
 type detection struct {
 	detector string
 	input    string
+	columns  []string
 	plot     string
 	skipBad  bool
 	interval time.Duration
@@ -40,6 +41,7 @@ microseconds or nanoseconds. A value that is empty, null or NaN is not judged: s
   weir detect --input pump.csv -o json --plot pump.svg
   tail -f pump.csv | weir detect --input -
   weir detect --detector limits --low 0 --high 80 --input pump.csv
+  weir detect --detector joint --columns flow,pressure --input pump.csv
   weir detect --detector list`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,6 +63,7 @@ func (d *detection) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&d.detector, "detector", detect.Default, "name of a detector, or list: all of them")
 	flags.StringVar(&d.input, "input", "", "CSV file with columns timestamp and value; -: stdin")
+	flags.StringSliceVar(&d.columns, "columns", nil, "columns that detector joint judges together (default: all but the timestamp)")
 	flags.StringVar(&d.plot, "plot", "", "also draw values, flags and scores to this .svg or .png file")
 	flags.BoolVar(&d.skipBad, "skip-bad", false, "skip rows that cannot be read, and count them")
 	flags.DurationVar(&d.interval, "interval", 0, "time between samples (default: learned from the data)")
@@ -88,6 +91,8 @@ func listDetectors(out io.Writer) error {
 		}
 		t.row(name, k.About, k.GoodFor)
 	}
+	t.row(jointName+" (several columns)", "Hotelling's T² and Q of up to 16 columns: how unusual a row is among the ways in which they vary together, and off them",
+		"what no column shows alone: a pressure that does not go with its flow")
 	return t.flush()
 }
 
@@ -95,9 +100,9 @@ func listDetectors(out io.Writer) error {
 func (d *detection) run(stdin io.Reader, out, notes io.Writer, as string) error {
 	c := d.config
 	c.Interval, c.Stuck, c.Missing = int64(d.interval), int64(d.stuck), int64(d.missing)
-	detector, err := detect.New(d.detector, c)
+	judge, err := d.newJudge(c)
 	if err != nil {
-		return exitWith(exitUsage, err)
+		return err
 	}
 	draw, err := plotterFor(d.plot)
 	if err != nil {
@@ -108,18 +113,48 @@ func (d *detection) run(stdin io.Reader, out, notes io.Writer, as string) error 
 		return err
 	}
 	defer in.Close()
-	threshold := detect.ThresholdOf(detector)
-	fmt.Fprintf(notes, "detector %s, threshold %g\n", d.detector, threshold)
+	fmt.Fprintf(notes, "detector %s, threshold %g\n", d.detector, judge.threshold)
 	var picture chart
-	counts, err := judgeRows(newSeriesReader(in, d.skipBad), detector, newVerdictWriter(out, as), &picture)
+	rows := newSeriesReader(in, d.skipBad)
+	rows.channels = judge.channels
+	counts, err := judgeRows(rows, judge.row, newVerdictWriter(out, as), &picture)
 	if counts.bad > 0 {
 		fmt.Fprintf(notes, "skipped %d bad rows, the first at line %d: %v\n", counts.bad, counts.badLine, counts.badErr)
 	}
-	sayRefused(notes, detect.RefusedBy(detector))
+	sayRefused(notes, judge.refused())
 	if err != nil || d.plot == "" {
 		return err
 	}
-	return writePlot(d.plot, draw, &picture, d.detector, threshold)
+	return writePlot(d.plot, draw, &picture, d.detector, judge.threshold)
+}
+
+// A rowJudge is a detector as rows see it.
+type rowJudge struct {
+	threshold float64
+	channels  *channels // that it reads; nil: one value
+	row       func(*seriesRow) (detect.Verdict, error)
+	refused   func() detect.Refused
+}
+
+func (d *detection) newJudge(c detect.Config) (rowJudge, error) {
+	if d.detector == jointName {
+		j, threshold, err := newJointJudge(d.columns, c)
+		if err != nil {
+			return rowJudge{}, err
+		}
+		return rowJudge{threshold, j.channels, j.judge, j.refused}, nil
+	}
+	if len(d.columns) > 0 {
+		return rowJudge{}, usageError("--columns: detector %s judges one value, only %s judges several", d.detector, jointName)
+	}
+	detector, err := detect.New(d.detector, c)
+	if err != nil {
+		return rowJudge{}, exitWith(exitUsage, err)
+	}
+	row := func(row *seriesRow) (detect.Verdict, error) {
+		return detector.Update(detect.Sample{Time: row.time, Value: row.value, Completeness: 1}), nil
+	}
+	return rowJudge{detect.ThresholdOf(detector), nil, row, func() detect.Refused { return detect.RefusedBy(detector) }}, nil
 }
 
 // open is the input: a file, or stdin for "-".
@@ -151,7 +186,7 @@ func sayRefused(notes io.Writer, r detect.Refused) {
 }
 
 // judgeRows streams rows through the detector.
-func judgeRows(in *seriesReader, detector detect.Detector, out *verdictWriter, picture *chart) (rowCounts, error) {
+func judgeRows(in *seriesReader, judge func(*seriesRow) (detect.Verdict, error), out *verdictWriter, picture *chart) (rowCounts, error) {
 	for {
 		row, err := in.next()
 		if errors.Is(err, io.EOF) {
@@ -160,7 +195,10 @@ func judgeRows(in *seriesReader, detector detect.Detector, out *verdictWriter, p
 		if err != nil {
 			return in.counts, errors.Join(err, out.flush())
 		}
-		v := detector.Update(detect.Sample{Time: row.time, Value: row.value, Completeness: 1})
+		v, err := judge(&row)
+		if err != nil {
+			return in.counts, errors.Join(err, out.flush())
+		}
 		picture.add(row.time, row.value, v.Alert, v.Flag)
 		if err := out.write(row, v); err != nil {
 			return in.counts, fmt.Errorf("write row of line %d: %w", row.line, err)

@@ -20,6 +20,8 @@ type seriesRow struct {
 	value float64 // NaN where the line says that there is none
 	text  string  // the value as it was written
 	line  int
+
+	values []float64 // of all channels, where several are read; valid until the next row
 }
 
 // rowCounts says what a reader has skipped.
@@ -35,7 +37,8 @@ type seriesReader struct {
 	in           *bufio.Reader
 	skipBad      bool
 	line         int
-	stamp, value int // columns
+	stamp, value int       // columns
+	channels     *channels // columns that are read in place of value; nil: none
 	counts       rowCounts
 }
 
@@ -107,6 +110,9 @@ func (r *seriesReader) header(text string) bool {
 	if r.value == r.stamp { // timestamp is named and stands where the value would
 		r.value = 0
 	}
+	if named && r.channels != nil {
+		r.channels.find(text, r.stamp)
+	}
 	return named
 }
 
@@ -118,6 +124,10 @@ func (r *seriesReader) parse(text string) (row seriesRow, err error) {
 	}
 	row = seriesRow{stamp: stamp, text: value, line: r.line}
 	if row.time, err = parseStamp(stamp); err != nil {
+		return row, err
+	}
+	if r.channels != nil {
+		row.values, err = r.channels.read(text)
 		return row, err
 	}
 	row.value, err = parseValue(value)
