@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,7 +17,7 @@ type serverLog struct {
 
 	mu    sync.Mutex
 	until time.Time      // when the counts start again
-	lines map[string]int // by format
+	lines map[string]int // by kind
 }
 
 // oftenEnough is how many warnings and errors of one kind are logged in a minute:
@@ -41,7 +42,7 @@ func (l *serverLog) Fatalf(f string, v ...any) {
 func serverLine(f string, v []any) string { return "nats-server: " + fmt.Sprintf(f, v...) }
 
 func (l *serverLog) limited(level slog.Level, f string, v []any) {
-	n := l.count(f, time.Now())
+	n := l.count(kindOf(f), time.Now())
 	if n > oftenEnough {
 		return
 	}
@@ -52,13 +53,24 @@ func (l *serverLog) limited(level slog.Level, f string, v []any) {
 	l.log.Log(context.Background(), level, line)
 }
 
-// count is how many lines of a format there were in this minute.
-func (l *serverLog) count(f string, now time.Time) int {
+// kindOf is what a line says, without which connection it says it of: the server puts
+// that, as "10.0.0.7:5222 - lid:8 - ", in front of the format.
+func kindOf(f string) string {
+	for _, kind := range []string{" - cid:", " - lid:"} {
+		if _, of, found := strings.Cut(f, kind); found {
+			_, f, _ = strings.Cut(of, " - ")
+		}
+	}
+	return f
+}
+
+// count is how many lines of a kind there were in this minute.
+func (l *serverLog) count(kind string, now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.After(l.until) {
 		l.until, l.lines = now.Add(time.Minute), map[string]int{}
 	}
-	l.lines[f]++
-	return l.lines[f]
+	l.lines[kind]++
+	return l.lines[kind]
 }

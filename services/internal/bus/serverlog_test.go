@@ -2,6 +2,7 @@ package bus
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -22,11 +23,13 @@ func TestServerLog(t *testing.T) {
 		}
 		for i := range 100 {
 			l.Errorf("link %d refused", i)
+			l.Errorf(fmt.Sprintf("10.0.0.7:%d - lid:%d - handshake: %%v", 4000+i, i), "bad certificate")
 			l.Noticef("hello") // for debugging only
 		}
 		l.Warnf("disk %s", "slow")
 		f("refused", oftenEnough)
-		f("left out", 1)
+		f("bad certificate", oftenEnough)
+		f("left out", 2)
 		f("disk slow", 1)
 		f("hello", 0)
 		time.Sleep(time.Minute + 1)
