@@ -172,18 +172,24 @@ func clean(labels []string) []string {
 	return labels
 }
 
-// records sends what became of the records.
+// records sends what became of the records. Where nobody has some of the partitions no
+// counter is told: one that is less for a while counts all of itself again afterwards.
 func (out sink) records(o *observation) {
+	whole := o.owners == nil || len(o.owners.Unowned()) == 0
 	if len(o.agents) > 0 {
 		for id, n := range outcomes(o.agents) {
-			out.counter(recordsDesc, n, string(o.tier), id.tenant, id.outcome, id.reason)
+			if whole {
+				out.counter(recordsDesc, n, string(o.tier), id.tenant, id.outcome, id.reason)
+			}
 		}
 		balance := newBalance(o.agents, o.checks)
 		out.gauge(inFlightDesc, float64(balance.Totals.InFlight))
 		out.gauge(unexplainedDesc, float64(balance.Totals.Unexplained))
 	}
 	for id, n := range revisions(o.checks) {
-		out.counter(windowsDesc, n, id.tier, id.view, id.timing)
+		if whole {
+			out.counter(windowsDesc, n, id.tier, id.view, id.timing)
+		}
 	}
 	for _, m := range o.ingest.Messages {
 		out.counter(messagesDesc, m.N, m.Protocol, m.QoS)

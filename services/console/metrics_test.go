@@ -41,7 +41,7 @@ func whole(t *testing.T) *rig {
 		Counts: []schemas.FindingCount{{Tenant: "demo", Detector: "ensemble", Severity: "warning", N: 2}}, Detector: &schemas.DetectorState{Series: 7},
 	}})
 	r.reply(schemas.AskNotify(schemas.TierCenter), []schemas.ReceiverStatus{{Name: "ops", Tier: schemas.TierCenter, Told: 5}})
-	r.reply(schemas.AskOwnersOf(schemas.TierRegion), schemas.Owners{Tier: schemas.TierRegion, Owners: []string{"g1", ""}})
+	r.reply(schemas.AskOwnersOf(schemas.TierRegion), schemas.Owners{Tier: schemas.TierRegion, Owners: []string{"g1", "g2"}})
 	r.reply(schemas.Ask("export", string(schemas.TierCenter)), []schemas.ExportStatus{{Name: "prom", Tier: schemas.TierCenter, Breaker: "open", Points: 7, Requests: 3, Failed: 1}})
 	r.reply(schemas.AskLink(schemas.TierRegion), schemas.LinkStatus{Tier: schemas.TierRegion, Upstream: schemas.Center, Up: true})
 	return r

@@ -28,6 +28,9 @@ func TestOwnersAreSeen(t *testing.T) {
 			}
 		}
 	}
+	if _, body := r.get("/metrics"); strings.Contains(body, "weir_records_total{") {
+		t.Error("records are counted while some partitions are in no answer")
+	}
 	if got, want := OwnersLine(&o), "partitions: g1 0-1, 6; g2 3; nobody 2, 4-5"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -100,6 +100,31 @@ func TestTwoGateways(t *testing.T) {
 	}
 }
 
+// TestOwnersOfWhatIsOpen: a partition that its owner cannot answer for, because it is
+// not open yet, is nobody's to those who ask: its numbers are in no answer.
+func TestOwnersOfWhatIsOpen(t *testing.T) {
+	r := newRegion(t)
+	at := r.connect("gw1")
+	s, end := r.start(r.leased("gw1", schemas.BucketLease, at), at)
+	unowned := func() int {
+		o := s.Owners()
+		return len(o.Unowned())
+	}
+	r.await("all partitions are open", func() bool { return unowned() == 0 && len(s.Owners().Owners) == schemas.Partitions })
+	p := s.serving()[0]
+	s.leave(p)
+	if o := s.Owners(); unowned() != 1 || o.Owners[p.only] != "" {
+		t.Errorf("without partition %d: %v", p.only, o.Owners)
+	}
+	s.enter(p)
+	if unowned() != 0 {
+		t.Errorf("with it: %v", s.Owners().Owners)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTwoOwnersOfAll: two gateways that both take all partitions for theirs, as
 // leases must never let them, throw each other out by the fence, again and again.
 // Nothing is lost or counted twice.

@@ -15,8 +15,9 @@ func (s *Service) owns(partition int) bool { return s.share == nil || s.share.Ho
 // of it, where one must: the owner of the first partition.
 func (s *Service) Speaks() bool { return s.owns(0) }
 
-// Owners says who has which partition, as far as this gateway knows. Where they are
-// not shared, all are its own.
+// Owners says who has which partition, as far as this gateway knows. One of its own
+// that is not open yet, or cannot be opened, nobody has: what it knows is in no answer.
+// Where they are not shared, all are its own.
 func (s *Service) Owners() schemas.Owners {
 	o := schemas.Owners{Tier: s.cfg.Tier, Region: s.cfg.Inbox.Region}
 	if s.share == nil {
@@ -24,7 +25,22 @@ func (s *Service) Owners() schemas.Owners {
 	}
 	st := s.share.State()
 	o.Member, o.Owners, o.Age = s.cfg.Leases.Name, st.Owners, st.Age.Seconds()
+	open := s.opened()
+	for i, name := range o.Owners {
+		if name == o.Member && !open[i] {
+			o.Owners[i] = ""
+		}
+	}
 	return o
+}
+
+// opened are the partitions whose state is there to be asked.
+func (s *Service) opened() map[int]bool {
+	open := map[int]bool{}
+	for _, p := range s.serving() {
+		open[p.only] = len(p.runner.Stages()) > 0
+	}
+	return open
 }
 
 // answerOwners answers who has which partition until stop is called. Every gateway
