@@ -135,6 +135,19 @@ func TestLossScenes(t *testing.T) {
 			})
 		}
 	}
+	scene(t, "all is lost without a link, and what was not answered comes again", memory, func(w *world) {
+		w.crash()
+		w.steps(6) // whole windows wait at the devices
+		w.start()
+		w.step(true)
+		w.reach(false)
+		w.down(func(b *box) {
+			for _, s := range []string{journal, outbox, state} {
+				b.loseAll(s)
+			}
+		})
+		w.steps(2)
+	})
 	for n := 1; n < 4; n++ {
 		scene(t, fmt.Sprintf("a journal without its last %d", n), some, func(w *world) { w.down(func(b *box) { b.loseEnd(journal, n) }) })
 		scene(t, fmt.Sprintf("journal and outbox without their last %d", n), some, func(w *world) {

@@ -185,7 +185,7 @@ func (f *Fold) runOf(s *space, first uint64) *run {
 func (f *Fold) find(name string) *producer {
 	p := f.producers[name]
 	if p == nil {
-		p = newProducer(name)
+		p = newProducer(name, f.tier)
 		f.producers[name] = p
 		f.names = append(f.names, name)
 		sort.Strings(f.names)

@@ -20,6 +20,7 @@ type agentScript struct {
 	name    string
 	entries [][]byte
 	latest  map[string]schemas.Window // by view, key, start, epoch and part
+	before  []schemas.Continuation    // epochs that are over, and of which all may still come
 }
 
 // subject is the outbox of an agent or a partition.
@@ -56,7 +57,7 @@ func (a *agentScript) play(t *rapid.T, epoch byte, through int64) int64 {
 	for range rapid.IntRange(1, 25).Draw(t, "commits") {
 		n++
 		through += int64(rapid.IntRange(0, 3).Draw(t, "advance")) * 10 * second
-		c := &schemas.Commit{Producer: name, Epoch: schemas.Epoch{epoch}, N: n, RunFirst: n, End: true, Time: through + 80*second, Wall: 1}
+		c := &schemas.Commit{Producer: name, Epoch: schemas.Epoch{epoch}, N: n, RunFirst: n, End: true, Time: through + 80*second, Wall: 1, Continues: a.before}
 		in := map[string]bool{}
 		for range rapid.IntRange(0, 4).Draw(t, "revisions") {
 			view, key := "fleet", []string{"default", "m"}
@@ -107,13 +108,14 @@ func (a *agentScript) play(t *rapid.T, epoch byte, through int64) int64 {
 			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, Publish: true, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: emitted[v]})
 		}
 		if cut := rapid.IntRange(-4, len(c.Windows)).Draw(t, "cut"); cut > 0 {
-			begin := &schemas.Commit{Producer: name, Epoch: c.Epoch, N: n, RunFirst: n, Windows: c.Windows[:cut]}
+			begin := &schemas.Commit{Producer: name, Epoch: c.Epoch, N: n, RunFirst: n, Windows: c.Windows[:cut], Continues: a.before}
 			a.entries = append(a.entries, enc.Append(nil, begin))
 			n++
 			c.N, c.Windows = n, c.Windows[cut:]
 		}
 		a.entries = append(a.entries, enc.Append(nil, c))
 	}
+	a.before = append([]schemas.Continuation{{Epoch: schemas.Epoch{epoch}, From: 1, N: n, State: n}}, a.before...)
 	return through
 }
 

@@ -21,10 +21,11 @@ type producer struct {
 	current *space   // whose newest whole commit has the greatest agent time; nil: none is whole yet
 	owes    bool     // entries are missing; see account
 	line    *lineage // nil: it must be found out
+	agent   bool     // in a new epoch it names those before, once it has heard of them
 }
 
-func newProducer(name string) *producer {
-	return &producer{name: name, spaces: map[schemas.Epoch]*space{}}
+func newProducer(name string, tier schemas.Tier) *producer {
+	return &producer{name: name, spaces: map[schemas.Epoch]*space{}, agent: tier == schemas.TierRegion}
 }
 
 // space is the number space of an epoch; nil: there are too many.

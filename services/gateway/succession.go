@@ -183,8 +183,12 @@ func (p *producer) unknown(s *space) {
 
 // doubtful reports whether a window of an epoch may hold records that a lost copy of
 // its producer's store has brought: an entry that the producer does not know has
-// revised the window.
+// revised the window. An epoch that goes on from nothing, because all was lost while
+// nobody could be asked, knows no other.
 func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
+	if p.agent && len(s.after)+len(s.endings) == 0 {
+		return p.touchedBeside(s, w, key)
+	}
 	for _, k := range s.after {
 		old := p.spaces[k.Epoch]
 		if old != nil && old.last() > k.State && old.touched(k.State, key, w.End) {
@@ -192,6 +196,19 @@ func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
 		}
 	}
 	return slices.ContainsFunc(s.rivals, func(x *space) bool { return x.touched(0, key, w.End) })
+}
+
+// touchedBeside reports whether another epoch of the producer has revised a window.
+func (p *producer) touchedBeside(s *space, w *schemas.Window, key string) bool {
+	if len(p.spaces) == 1 {
+		return false // as nearly always
+	}
+	for _, x := range p.spaces {
+		if x != s && !x.retired && x.touched(0, key, w.End) {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse leaves a part out and counts what it holds.
