@@ -211,8 +211,8 @@ func (h history) play() string {
 			loss = max(loss, some)
 		}
 		w.act(a, &old)
-		if a.what == "cut outbox" && len(w.box.all(agentBox)) == 0 {
-			loss = max(loss, some) // it was all of it
+		if a.what == "cut outbox" && w.box.cutShort() {
+			loss = max(loss, some) // what the checkpoint includes is not made again
 		}
 		if loss == some && len(w.box.all(schemas.State(agent))) == 0 {
 			loss = memory // before the first checkpoint the journal is all there is
@@ -227,6 +227,23 @@ func (h history) play() string {
 		return wrong + "\n" + w.log.String()
 	}
 	return ""
+}
+
+// cutShort reports whether the outbox ends before what the newest checkpoint includes.
+func (b *box) cutShort() bool {
+	states, entries := b.all(schemas.State(agent)), b.all(agentBox)
+	if len(states) == 0 || len(entries) == 0 {
+		return len(entries) == 0
+	}
+	state, bad := schemas.DecodeCheckpoint(states[len(states)-1].Data)
+	newest, err := new(schemas.CommitDecoder).Decode(entries[len(entries)-1].Data, 0)
+	if bad != nil || err != nil {
+		return true
+	}
+	if newest.Epoch == state.Epoch {
+		return newest.N < state.N
+	}
+	return !slices.ContainsFunc(newest.Continues, func(k schemas.Continuation) bool { return k.Epoch == state.Epoch })
 }
 
 // sent reports whether the region has all entries of a folder.
