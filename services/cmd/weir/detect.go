@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,11 +46,11 @@ microseconds or nanoseconds. A value that is empty, null or NaN is not judged: s
   weir detect --detector list`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if d.detector == "list" {
-				return listDetectors(cmd.OutOrStdout())
-			}
 			if err := f.check(); err != nil {
 				return err
+			}
+			if d.detector == "list" {
+				return listDetectors(cmd.OutOrStdout(), f.name)
 			}
 			return d.run(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), f.name)
 		},
@@ -76,23 +77,54 @@ func (d *detection) addFlags(cmd *cobra.Command) {
 	flags.DurationVar(&d.missing, "missing", 0, "longest silence, for detectors missing and facts (default: four intervals)")
 }
 
-// listDetectors explains each detector.
-func listDetectors(out io.Writer) error {
-	t := newTable(out, format{name: asTable}, "detector", "what it does", "good for")
+// A detectorRow explains one detector.
+type detectorRow struct {
+	Name    string `json:"name"`
+	Sort    string `json:"sort"` // default, fact, baseline, several columns; empty: none of these
+	About   string `json:"about"`
+	GoodFor string `json:"good_for"`
+}
+
+// detectorRows explain all of them.
+func detectorRows() (rows []detectorRow) {
 	for _, k := range detect.Kinds() {
-		name := k.Name
+		row := detectorRow{Name: k.Name, About: k.About, GoodFor: k.GoodFor}
 		switch {
 		case k.Name == detect.Default:
-			name += " (default)"
+			row.Sort = "default"
 		case k.Baseline:
-			name += " (baseline)"
+			row.Sort = "baseline"
 		case k.Fact:
-			name += " (fact)"
+			row.Sort = "fact"
 		}
-		t.row(name, k.About, k.GoodFor)
+		rows = append(rows, row)
 	}
-	t.row(jointName+" (several columns)", "Hotelling's T² and Q of up to 16 columns: how unusual a row is among the ways in which they vary together, and off them",
-		"what no column shows alone: a pressure that does not go with its flow")
+	return append(rows, detectorRow{
+		Name: jointName, Sort: "several columns",
+		About:   "Hotelling's T² and Q of up to 16 columns: how unusual a row is among the ways in which they vary together, and off them",
+		GoodFor: "what no column shows alone: a pressure that does not go with its flow",
+	})
+}
+
+// listDetectors prints them as lines of JSON or, to read, as a table.
+func listDetectors(out io.Writer, as string) error {
+	if as == asJSON {
+		lines := json.NewEncoder(out)
+		for _, row := range detectorRows() {
+			if err := lines.Encode(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := newTable(out, format{name: asTable}, "detector", "what it does", "good for")
+	for _, row := range detectorRows() {
+		name := row.Name
+		if row.Sort != "" {
+			name += " (" + row.Sort + ")"
+		}
+		t.row(name, row.About, row.GoodFor)
+	}
 	return t.flush()
 }
 

@@ -220,6 +220,16 @@ func TestDetectList(t *testing.T) {
 			t.Errorf("%s is not explained", k.Name)
 		}
 	}
+	out, _, err = detectWith(t, "", "--detector", "list", "-o", "json")
+	var last detectorRow
+	for line := range strings.Lines(out) {
+		if err := json.Unmarshal([]byte(line), &last); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	if n := strings.Count(out, "\n"); err != nil || n != len(detect.Kinds())+1 || last.Name != jointName {
+		t.Errorf("%d lines, the last about %q (%v)", n, last.Name, err)
+	}
 	if _, _, err := detectWith(t, "", "--detector", "oracle"); exitCode(err) != exitUsage {
 		t.Errorf("an unknown detector: %v", err)
 	}
