@@ -85,6 +85,7 @@ func (b *backlog) damaged(subject string, seq uint64, err error) {
 // begin notes that all is known that the outbox held when the process began.
 func (b *backlog) begin() {
 	for _, s := range b.sources {
+		s.old = true
 		for _, sp := range s.spaces {
 			sp.began = sp.newest
 		}

@@ -174,6 +174,7 @@ type region struct {
 	lag      time.Duration // from stored to applied
 	twice    bool          // everything is stored twice
 	credit   int64
+	known    []schemas.LinkEpoch
 	frugal   bool      // credit is dealt once a second
 	dealt    time.Time // when it was last
 	within   time.Duration
@@ -361,7 +362,7 @@ func (r *region) answer(subject string, data []byte) ([]byte, error) {
 	}
 	r.reports = append(r.reports, report)
 	r.grants = append(r.grants, grantedAt{time.Now(), len(r.sent)})
-	g := schemas.LinkGrant{Epoch: report.Epoch, Credit: r.deal(report.Backfill), Within: int64(r.within), Policy: r.policy}
+	g := schemas.LinkGrant{Epoch: report.Epoch, Credit: r.deal(report.Backfill), Within: int64(r.within), Policy: r.policy, Known: r.known}
 	var numbers []uint64
 	for n, at := range r.applied[report.Epoch] {
 		if !at.After(time.Now()) {

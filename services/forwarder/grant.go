@@ -3,6 +3,7 @@ package forwarder
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"weir/schemas"
 )
@@ -43,6 +44,7 @@ func (s *Service) granted(q question, g *schemas.LinkGrant) (outcome, error) {
 	if o.ahead.To > 0 && s.cfg.Tier == schemas.TierRegion { // an agent's epoch ends there
 		s.ahead = append(s.ahead, schemas.Ahead{Producer: q.report.Producer, Span: o.ahead})
 	}
+	s.strangers(q, g.Known)
 	if s.cycle != nil {
 		s.cycle.ready.wake()
 		if o.again > 0 {
@@ -50,6 +52,25 @@ func (s *Service) granted(q question, g *schemas.LinkGrant) (outcome, error) {
 		}
 	}
 	return o, nil
+}
+
+// strangers notes what the tier above has of a region that another folder made, where
+// this one was empty at the start. A gateway never begins an epoch otherwise, and what is
+// brought again counts twice above.
+func (s *Service) strangers(q question, known []schemas.LinkEpoch) {
+	producer := q.report.Producer
+	if s.cfg.Tier != schemas.TierRegion || q.source != nil && q.source.old {
+		return
+	}
+	for _, k := range known {
+		told := slices.ContainsFunc(s.ahead, func(a schemas.Ahead) bool { return a.Producer == producer })
+		if told || k.Applied == 0 || k.Epoch == q.report.Epoch {
+			continue
+		}
+		s.ahead = append(s.ahead, schemas.Ahead{Producer: producer, Span: schemas.Span{From: 1, To: k.Applied}})
+		s.log.Error("the tier above has entries of this region that another data folder made: what agents bring again counts twice there",
+			"producer", producer, "epoch", k.Epoch, "applied", k.Applied)
+	}
 }
 
 // tellPolicy tells whoever wants to know that the policy above has changed.

@@ -601,6 +601,39 @@ func TestRestored(t *testing.T) {
 	})
 }
 
+// TestRegionAnew: a region begins with an empty folder, and the center has what the
+// folder before had brought: it says so, whether or not the center has something of
+// this one. What was there when the process began is of this folder.
+func TestRegionAnew(t *testing.T) {
+	cfg := Config{Tier: schemas.TierRegion, Name: "r01", Upstream: schemas.Center, Stream: schemas.StreamRegionOutbox}
+	f := func(name string, empty bool, known []schemas.LinkEpoch, want uint64) {
+		bubble(t, cfg, func(t *testing.T, r *rig) {
+			r.region.known = known
+			w := r.writer("r01/0", schemas.GatewayOutbox("r01", 0, schemas.KindCommit), 1)
+			if !empty {
+				w.write(1, 100)
+			}
+			r.start()
+			later(time.Second)
+			w.write(1, 100)
+			later(10 * time.Second)
+			ahead := uint64(0)
+			for _, a := range r.status().Ahead {
+				ahead += a.To + 1 - a.From
+			}
+			if said := r.said("another data folder made"); ahead != want || (said == 1) != (want > 0) {
+				t.Errorf("%s: %d entries above are not from here, told %d times", name, ahead, said)
+			}
+		})
+	}
+	other := schemas.LinkEpoch{Epoch: schemas.Epoch{7}.String(), Applied: 50}
+	ours := schemas.LinkEpoch{Epoch: schemas.Epoch{1}.String(), Applied: 1}
+	f("a new folder", true, []schemas.LinkEpoch{other}, 50)
+	f("a new folder of which the center has something", true, []schemas.LinkEpoch{other, ours}, 50)
+	f("started again", false, []schemas.LinkEpoch{ours, other}, 0)
+	f("the only one", true, nil, 0)
+}
+
 // TestRegionRestored: a region's outbox is an older copy, and has made more entries than
 // the center has before the link comes up. Which of its numbers are another copy's is
 // known all the same.

@@ -14,6 +14,7 @@ type source struct {
 	producer string
 	alert    bool // of another kind than commits: it goes first
 	folded   bool // entries that stand for several of its sibling's
+	old      bool // there were some when the process began
 	sibling  *source
 
 	order  *order   // of the link
