@@ -59,6 +59,8 @@ type Commit struct {
 	Early   []Early  // for detection; stays at this tier
 
 	Findings []Finding // of detectors, and of gateways over many of them
+
+	Logs []PassedLog // for the tier above and for exporters
 }
 
 // Continuation says how an epoch of the same producer has ended: its store was
@@ -72,6 +74,9 @@ type Continuation struct {
 	State   uint64 // the next epoch began with a state that includes the entries through it
 	Estate  uint64 // so many of the first entries of the next epoch hold what was open
 }
+
+// PassedView is the view under which ShedRecords has the log records that were to be passed.
+const PassedView = "weir.passed"
 
 // ShedRecords are records of a view that were in windows which nobody will get.
 type ShedRecords struct {

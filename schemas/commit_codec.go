@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// A commit entry as bytes, version 3:
+// A commit entry as bytes, version 4:
 //
-//	byte     3            the version; 2 where no window has exemplars
+//	byte     4            the version; without log records 3, and 2 where no window has exemplars either
 //	msgpack  [ producer, epoch, n, run_first, end,
 //	           in_first, in_last, in_hash, time, wall, config_rev, digest,
 //	           [view, size, uplink, publish, on_time_through, final_through, emitted, open, late, …],   rows of nine
@@ -20,13 +20,15 @@ import (
 //	           findings, bytes of findings,
 //	           n − first number, [epoch, from, n, state, estate, …], estate, rows of five
 //	           [view, tenant, signal, n, …],                          shed; rows of four
-//	           [of, tenant, signal, stage, outcome, reason, n, …] ]   past; rows of seven
+//	           [of, tenant, signal, stage, outcome, reason, n, …],    past; rows of seven
+//	           logs, bytes of logs ]                                  only in version 4
 //	bytes    tables:  strings × (uvarint length, bytes)
 //	                  views × (uvarint name, uvarint dims, dims × uvarint string)
 //	         windows: rows, see below; for the tier above
 //	         local:   rows; a forwarder strips them
 //	         early:   rows; a forwarder strips them
 //	         findings: rows, see finding_codec.go
+//	         logs:    rows, see log.go
 //
 // A window's row, integers as in encoding/binary, floats little endian:
 //
@@ -80,9 +82,15 @@ func (e *CommitEncoder) Append(b []byte, c *Commit) []byte {
 	for i := range c.Findings {
 		e.finding(&c.Findings[i])
 	}
+	logs := len(e.rows)
+	e.logs(c.Logs)
 	views := e.viewTables()
 	e.header(c, len(e.table)+len(views), windows, local, findings-early)
-	e.extension(c, len(e.rows)-findings)
+	e.extension(c, logs-findings)
+	if len(c.Logs) > 0 {
+		e.head.uint(uint64(len(c.Logs)))
+		e.head.uint(uint64(len(e.rows) - logs))
+	}
 	b = e.head.appendTo(b)
 	b = append(b, e.table...)
 	b = append(b, views...)
@@ -114,7 +122,7 @@ func (e *CommitEncoder) begin(c *Commit) {
 func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 	w := e.head
 	w.reset(c.version())
-	w.array(commitFields)
+	w.array(commitFields[c.version()])
 	w.str(c.Producer)
 	w.bin(c.Epoch[:])
 	w.uint(c.N)
@@ -156,11 +164,8 @@ func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 	}
 }
 
-// Fields of the head, by version.
-const (
-	commitFields1 = 24
-	commitFields  = commitFields1 + 9
-)
+// commitFields is how many fields the head has, by version.
+var commitFields = [CommitVersion + 1]int{1: 24, 2: 33, 3: 33, 4: 35}
 
 // extension writes what version 2 has more than version 1.
 func (e *CommitEncoder) extension(c *Commit, findings int) {
@@ -229,6 +234,9 @@ func (c *Commit) First() uint64 {
 
 // version is the least version that holds the entry.
 func (c *Commit) version() byte {
+	if len(c.Logs) > 0 {
+		return 4
+	}
 	for _, rows := range [...][]Window{c.Windows, c.Local} {
 		for i := range rows {
 			if len(rows[i].Exemplars) > 0 {

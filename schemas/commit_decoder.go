@@ -17,14 +17,15 @@ const (
 	WithLocal
 	WithEarly
 	WithFindings
-	WithAll = WithWindows | WithLocal | WithEarly | WithFindings
+	WithLogs
+	WithAll = WithWindows | WithLocal | WithEarly | WithFindings | WithLogs
 )
 
 // CommitDecoder turns bytes into entries. One goroutine uses it at a time.
 type CommitDecoder struct{ head *headReader }
 
 // Decode decodes the head of an entry and the wanted parts. The commit does not
-// alias b, but for the sketches, which do.
+// alias b, but for the sketches and the data of log records, which do.
 func (d *CommitDecoder) Decode(b []byte, want Parts) (*Commit, error) {
 	c, err := d.decode(b, want)
 	if err != nil {
@@ -34,8 +35,8 @@ func (d *CommitDecoder) Decode(b []byte, want Parts) (*Commit, error) {
 }
 
 type commitCounts struct {
-	strings, views, windows, local, early, findings               int
-	tablesLen, windowsLen, localLen, earlyLen, findingsLen, total int
+	strings, views, windows, local, early, findings, logs                  int
+	tablesLen, windowsLen, localLen, earlyLen, findingsLen, logsLen, total int
 }
 
 func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
@@ -55,7 +56,7 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 		return nil, fmt.Errorf("head: %w", err)
 	}
 	body := b[len(b)-d.head.rest():]
-	if n.total = n.tablesLen + n.windowsLen + n.localLen + n.earlyLen + n.findingsLen; n.total != len(body) {
+	if n.total = n.tablesLen + n.windowsLen + n.localLen + n.earlyLen + n.findingsLen + n.logsLen; n.total != len(body) {
 		return nil, fmt.Errorf("body of %d bytes, want %d", len(body), n.total)
 	}
 	if want == 0 {
@@ -84,9 +85,15 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 			return nil, fmt.Errorf("early values: %w", err)
 		}
 	}
+	body = body[n.earlyLen:]
 	if want&WithFindings != 0 {
-		if c.Findings, err = t.findings(body[n.earlyLen:], n.findings); err != nil {
+		if c.Findings, err = t.findings(body[:n.findingsLen], n.findings); err != nil {
 			return nil, fmt.Errorf("findings: %w", err)
+		}
+	}
+	if want&WithLogs != 0 {
+		if c.Logs, err = t.logs(body[n.findingsLen:], n.logs); err != nil {
+			return nil, fmt.Errorf("log records: %w", err)
 		}
 	}
 	return c, nil
@@ -94,7 +101,7 @@ func (d *CommitDecoder) decode(b []byte, want Parts) (*Commit, error) {
 
 func (d *CommitDecoder) decodeHead(n *commitCounts, version int) (*Commit, error) {
 	r := d.head
-	r.fields(map[int]int{1: commitFields1, 2: commitFields, 3: commitFields}[version])
+	r.fields(commitFields[version])
 	c := &Commit{Producer: r.name(), Epoch: r.epoch()}
 	c.N, c.RunFirst, c.End = r.uint(), r.uint(), r.bool()
 	c.InFirst, c.InLast, c.InHash = r.uint(), r.uint(), r.uint()
@@ -117,6 +124,9 @@ func (d *CommitDecoder) decodeHead(n *commitCounts, version int) (*Commit, error
 		}
 		c.Continues, c.Estate, c.Shed = readContinued(r), r.bool(), readShed(r)
 		c.Past = readPast(r, len(c.Continues))
+	}
+	if version > 3 {
+		n.logs, n.logsLen = r.size(), r.size()
 	}
 	if r.err == nil {
 		r.fail(c.checkHead())

@@ -32,6 +32,9 @@ func TestCommitParts(t *testing.T) {
 		if want&WithFindings == 0 {
 			part.Findings = nil
 		}
+		if want&WithLogs == 0 {
+			part.Logs = nil
+		}
 		if !equal(got, &part) {
 			t.Fatalf("\n got %s\nwant %s", repr(got), repr(&part))
 		}
@@ -41,7 +44,7 @@ func TestCommitParts(t *testing.T) {
 func TestRowSize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := commits().Draw(t, "commit")
-		c.Windows, c.Local, c.Early, c.Findings = nil, nil, nil, nil
+		c.Windows, c.Local, c.Early, c.Findings, c.Logs = nil, nil, nil, nil, nil
 		before := len(new(CommitEncoder).Append(nil, c))
 		const lengths = 30 // of the parts, in the head
 		most := before + lengths
@@ -54,6 +57,11 @@ func TestRowSize(t *testing.T) {
 			f := findings().Draw(t, "finding")
 			c.Findings = append(c.Findings, f)
 			most += FindingSize(&f)
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "logs") {
+			l := passedLogs().Draw(t, "log")
+			c.Logs = append(c.Logs, l)
+			most += PassedLogSize(&l)
 		}
 		if got := len(new(CommitEncoder).Append(nil, c)); got > most {
 			t.Fatalf("%d bytes, but rows were bounded to %d", got, most)
@@ -123,6 +131,8 @@ func TestCommitRefuses(t *testing.T) {
 		}
 		slices.SortFunc(w.Exemplars, compareTraces)
 	})
+	f("a log record of severity 25", func(c *Commit, _ *Window) { c.Logs[0].Severity = 25 })
+	f("a log record without data", func(c *Commit, _ *Window) { c.Logs[0].Data = nil })
 	f("a run from entry 0", func(c *Commit, _ *Window) { c.RunFirst = 0 })
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		f("a sum that is not finite", func(_ *Commit, w *Window) { w.Sum = v })

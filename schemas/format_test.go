@@ -146,6 +146,20 @@ func TestOldExemplars(t *testing.T) {
 	}
 }
 
+// TestOldestThatHolds: what older programs can read is still written for them.
+func TestOldestThatHolds(t *testing.T) {
+	c := sampleCommit()
+	c.Logs = nil
+	if b := new(CommitEncoder).Append(nil, c); b[0] != 3 {
+		t.Errorf("an entry without log records is of version %d", b[0])
+	}
+	f := sampleFrame()
+	f.Logs = nil
+	if b := new(FrameEncoder).Append(nil, f); b[0] != 2 {
+		t.Errorf("a frame without log records is of version %d", b[0])
+	}
+}
+
 func TestNewerVersion(t *testing.T) {
 	for _, f := range formats {
 		b := f.encode(f.sample())

@@ -46,6 +46,7 @@ type Frame struct {
 	Sketches [][]byte       // one per record of a histogram kind
 	Requests []RequestOf    // where another request begins, by reading
 	Traces   []TraceOf      // readings that belong to a trace, by reading
+	Logs     []LogOf        // log records that are passed through, by reading
 }
 
 // Tick is the agent's time. It never steps and never goes back.
@@ -105,6 +106,12 @@ type TraceOf struct {
 	TraceID
 }
 
+// LogOf is the log record that a reading of the frame is; see Reading.Log.
+type LogOf struct {
+	Reading uint32
+	Data    []byte
+}
+
 // Readings is the number of readings in the frame.
 func (f *Frame) Readings() int { return len(f.From) }
 
@@ -140,6 +147,6 @@ func (f *Frame) Reset() {
 		Flow: f.Flow[:0], Strings: f.Strings[:0], Sources: f.Sources[:0], Refused: f.Refused[:0],
 		From: f.From[:0], Seq: f.Seq[:0], EventTime: f.EventTime[:0], IngestTime: f.IngestTime[:0],
 		Values: f.Values[:0], Metric: f.Metric[:0], Value: f.Value[:0], Packets: f.Packets[:0],
-		Kinds: f.Kinds[:0], Streams: f.Streams[:0], Sketches: f.Sketches[:0], Requests: f.Requests[:0], Traces: f.Traces[:0],
+		Kinds: f.Kinds[:0], Streams: f.Streams[:0], Sketches: f.Sketches[:0], Requests: f.Requests[:0], Traces: f.Traces[:0], Logs: f.Logs[:0],
 	}
 }

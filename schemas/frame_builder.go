@@ -69,6 +69,10 @@ func (b *FrameBuilder) Add(tenant, device string, r *Reading) {
 		f.Traces = append(f.Traces, TraceOf{uint32(len(f.From)), r.Trace})
 		b.size += 26
 	}
+	if len(r.Log) > 0 {
+		f.Logs = append(f.Logs, LogOf{uint32(len(f.From)), slices.Clone(r.Log)})
+		b.size += 8 + len(r.Log)
+	}
 	f.From = append(f.From, b.source(tenant, device, r))
 	f.Seq = append(f.Seq, r.Seq*bit(r.Numbered))
 	f.EventTime = append(f.EventTime, r.EventTime)

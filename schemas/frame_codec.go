@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// A frame as bytes, version 2; without columns beyond 13 it is written as version 1:
+// A frame as bytes, version 3; without column 20 it is written as version 2, and without any of 14 to 18 as 1:
 //
-//	byte     1 or 2       the version
+//	byte     1, 2 or 3    the version
 //	msgpack  [ agent, n, arrived_before, flags,
 //	           [time, wall, error, quality],             the agent's time; empty where nobody knows it
 //	           [revision, from, document],               empty unless flags & 4
@@ -40,6 +40,7 @@ import (
 //	17 requests to the end × (uvarint reading, uint64 hash little endian, uvarint index)
 //	18 traces   to the end × (uvarint reading, 16 bytes trace, 8 bytes span)
 //	19 numbered uvarint numbered_before; left out: 0
+//	20 logs     to the end × (uvarint reading, uvarint length, bytes)
 //
 // A cycle begins again where it ends: a column that repeats itself is written once.
 // Scales: 0, or none, float64; 9 float32; else the unit is 1: 1, 2: 10, 3: 100, 4: 1e3,
@@ -64,6 +65,7 @@ const (
 	colRequests
 	colTraces
 	colNumbered
+	colLogs
 	colEnd
 )
 

@@ -173,6 +173,7 @@ func (d *FrameDecoder) decodeBody(body []byte, f *Frame, n *frameCounts) error {
 		{"requests", decodeRequests, colRequests, n.readings},
 		{"traces", decodeTraces, colTraces, n.readings},
 		{"numbered", decodeNumbered, colNumbered, 1},
+		{"logs", decodeLogs, colLogs, n.readings},
 	} {
 		if err := step.decode(d, cols[step.col], f, step.n); err != nil {
 			return fmt.Errorf("decode column %s: %w", step.name, err)

@@ -10,7 +10,10 @@ import (
 
 // version is the least version that holds the frame.
 func (f *Frame) version() byte {
-	if len(f.Kinds)+len(f.Requests)+len(f.Traces) > 0 {
+	switch {
+	case len(f.Logs) > 0:
+		return 3
+	case len(f.Kinds)+len(f.Requests)+len(f.Traces) > 0:
 		return 2
 	}
 	return 1
@@ -41,6 +44,10 @@ func (e *FrameEncoder) otlp(id int, f *Frame) {
 		for _, t := range f.Traces {
 			e.body = binary.AppendUvarint(e.body, uint64(t.Reading))
 			e.body = append(append(e.body, t.Trace[:]...), t.Span[:]...)
+		}
+	case colLogs:
+		for _, l := range f.Logs {
+			e.body = appendBytes(binary.AppendUvarint(e.body, uint64(l.Reading)), l.Data)
 		}
 	}
 }
@@ -118,6 +125,18 @@ func decodeTraces(_ *FrameDecoder, col []byte, f *Frame, n int) error {
 			return fmt.Errorf("trace of reading %d: %w", t.Reading, errLimit)
 		}
 		f.Traces = append(f.Traces, t)
+	}
+	return r.err
+}
+
+func decodeLogs(_ *FrameDecoder, col []byte, f *Frame, n int) error {
+	r := reader{b: col}
+	for r.left() > 0 {
+		l := LogOf{uint32(r.index(n)), r.bytes()}
+		if r.err == nil && (len(l.Data) == 0 || len(f.Logs) > 0 && l.Reading <= f.Logs[len(f.Logs)-1].Reading) {
+			return fmt.Errorf("log record of reading %d in %d bytes: %w", l.Reading, len(l.Data), errLimit)
+		}
+		f.Logs = append(f.Logs, l)
 	}
 	return r.err
 }

@@ -76,6 +76,11 @@ func unpack(f *Frame) (out []sent) {
 				r.Trace = t.TraceID
 			}
 		}
+		for _, l := range f.Logs {
+			if int(l.Reading) == i {
+				r.Log = l.Data
+			}
+		}
 		for _, p := range f.Packets {
 			if int(p.Reading) == i {
 				r.Packet = p.Packet
@@ -179,8 +184,8 @@ func TestFrameBuilderSize(t *testing.T) {
 
 func TestFrameAccounts(t *testing.T) {
 	f := sampleFrame()
-	if f.Readings() != 9 || f.Records() != 22 || f.Arrived() != 23 {
-		t.Errorf("%d readings, %d records, %d arrived, want 9, 22, 23", f.Readings(), f.Records(), f.Arrived())
+	if f.Readings() != 10 || f.Records() != 23 || f.Arrived() != 24 {
+		t.Errorf("%d readings, %d records, %d arrived, want 10, 23, 24", f.Readings(), f.Records(), f.Arrived())
 	}
 	var b FrameBuilder
 	if !b.Empty() {

@@ -16,6 +16,7 @@ type Reading struct {
 	Packet  Packet  // MQTT QoS 1 without a number: what the fold needs to tell a repeat
 	Request Request // OTLP: likewise
 	Trace   TraceID // that the reading belongs to
+	Log     []byte  // OTLP LogsData of the log record that the reading is, where policy passes it through; else empty
 }
 
 // Attr is one attribute of a reading. Attributes are sorted by key.

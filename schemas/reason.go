@@ -53,6 +53,23 @@ const (
 	InDoubt Reason = "in_doubt" // a lost copy of its producer's store may have brought it
 )
 
+// Outcomes of log records that policy passes through. They stand beside what became of the
+// record, which is counted like any other.
+const (
+	Passed   Outcome = "passed"    // in a commit
+	HeldBack Outcome = "held_back" // chosen by a rule, and not passed; the reason says why
+)
+
+// Reasons of HeldBack, beside OutboxFull, InDoubt and StoreLost.
+const (
+	LogRate     Reason = "log_rate"      // at ingest: the device has passed as many as its limit lets it
+	LogTooLarge Reason = "log_too_large" // at ingest: larger than the limit, or more bytes than one request may pass
+)
+
+// OfPassing reports whether an outcome is one of passing through: no outcome of a record in the
+// ledger.
+func (o Outcome) OfPassing() bool { return o == Passed || o == HeldBack }
+
 // RejectReasons is the closed list of why ingest refuses a record, in the order
 // in which docs and tables show them.
 var RejectReasons = []Reason{

@@ -34,8 +34,11 @@ func sampleFrame() *Frame {
 		{Metric: "orders", Value: 17, Kind: TotalRecord, MetricStream: MetricStream{0x57, t0 - 60e9}},
 		{Metric: "size", Value: 40, Kind: HistogramsRecord, MetricStream: MetricStream{0x58, t0 - 60e9}, Sketch: []byte{1, 2, 3}},
 	}})
+	b.Add("acme", "shop", &Reading{EventTime: t0, IngestTime: t0, Request: Request{0xbeef, 0}, Values: []Value{{Metric: LogMetric, Value: 17}}, Log: []byte{0x0a, 0}})
 	b.AddFlow("acme", Metrics, "", "", 22)
 	b.AddFlow("acme", Traces, "", "", 1)
+	b.AddFlow("acme", Logs, "", "", 1)
+	b.AddFlow("acme", Logs, HeldBack, LogRate, 2)
 	b.AddFlow("acme", Metrics, Rejected, Future, 1)
 	f := b.Frame()
 	f.Agent, f.N, f.ArrivedBefore, f.Resumed, f.HasTick = "agent-1", 42, 9000, true, true
@@ -70,6 +73,10 @@ func sampleCommit() *Commit {
 		Early: []Early{{"acme", "pump-1", "temp", 4, 21.6, 21.5, 21.7, 21.7}},
 
 		Resumed: true, Config: &Config{Revision: 3, From: t0 + 60e9, Document: []byte(`{"idle":"2s"}`)}, Findings: []Finding{sampleFinding()},
+		Logs: []PassedLog{
+			{0x1091, "agent-1", "", "acme", "shop", t0 + 1e9 + 7, t0 + 2e9, 17, []byte{0x0a, 0}},
+			{0x1092, "agent-1", "north", "acme", "shop", t0, t0 + 1e9, 0, []byte{0x0a, 1, 0}},
+		},
 
 		Since: 6, Continues: []Continuation{{Epoch{0: 0xe1}, 3, 9, 8, 2}, {Epoch{0: 0xe2}, 5, 4, 4, 0}},
 		Shed: []ShedRecords{{"device", "acme", Metrics, 12}},
@@ -155,6 +162,7 @@ func readings() *rapid.Generator[*Reading] {
 		if rapid.IntRange(0, 3).Draw(t, "otlp") == 0 {
 			r.Request = Request{rapid.Uint64Range(0, 2).Draw(t, "request"), rapid.Uint32Range(0, 3).Draw(t, "at")}
 			copy(r.Trace.Trace[:], rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, "trace"))
+			r.Log = rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "log")
 		}
 		return r
 	})
@@ -293,6 +301,7 @@ func commits() *rapid.Generator[*Commit] {
 		}
 		c.Windows, c.Local = some("windows"), some("local")
 		c.Findings = rapid.SliceOfN(findings(), 0, 2).Draw(t, "findings")
+		c.Logs = rapid.SliceOfN(passedLogs(), 0, 3).Draw(t, "logs")
 		if c.Resumed = rapid.Bool().Draw(t, "resumed"); rapid.Bool().Draw(t, "configured") {
 			c.Config = &Config{rapid.Uint64().Draw(t, "revision"), times().Draw(t, "from"), rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "document")}
 		}
@@ -301,6 +310,17 @@ func commits() *rapid.Generator[*Commit] {
 			c.Early = append(c.Early, Early{names().Draw(t, "tenant"), names().Draw(t, "device"), "temp", rapid.Uint64().Draw(t, "count"), n(), n(), n(), n()})
 		}
 		return c
+	})
+}
+
+func passedLogs() *rapid.Generator[PassedLog] {
+	return rapid.Custom(func(t *rapid.T) PassedLog {
+		return PassedLog{
+			ID: rapid.Uint64().Draw(t, "id"), Agent: names().Draw(t, "agent"), Region: rapid.SampledFrom([]string{"", "north"}).Draw(t, "region"),
+			Tenant: names().Draw(t, "tenant"), Device: names().Draw(t, "device"), Time: rapid.Int64().Draw(t, "time"),
+			Ingest: times().Draw(t, "ingest") / 1e6 * 1e6, Severity: rapid.Uint8Max(MaxSeverity).Draw(t, "severity"),
+			Data: rapid.SliceOfN(rapid.Byte(), 1, 30).Draw(t, "data"),
+		}
 	})
 }
 

@@ -9,7 +9,7 @@ type Strip struct {
 
 // Append appends the stripped entry of data to b and returns its head with it.
 func (s *Strip) Append(b, data []byte) ([]byte, *Commit, error) {
-	c, err := s.dec.Decode(data, WithWindows|WithFindings)
+	c, err := s.dec.Decode(data, WithWindows|WithFindings|WithLogs)
 	if err != nil {
 		return b, nil, err
 	}

@@ -9,13 +9,15 @@ const (
 	// FrameVersion history:
 	//   1: 2026-11-21 msgpack head, columns by id behind it, values scaled by metric.
 	//   2: 2026-11-22 columns of what OTLP brings; a frame without them is still written as 1.
-	FrameVersion = 2
+	//   3: 2026-11-22 log records that are passed through; a frame without any is still written as 1 or 2.
+	FrameVersion = 3
 	// CommitVersion history:
 	//   1: 2026-11-21 msgpack head, rows of windows and early values behind it.
 	//   2: 2026-11-22 findings behind them; in the head the policy in force, whether ingest has resumed, epochs that have
 	//      ended, numbers that it stands for and what was shed; wider windows.
 	//   3: 2026-11-22 exemplars of windows name a trace and a span; an entry without any is still written as 2.
-	CommitVersion = 3
+	//   4: 2026-11-22 log records that are passed through; an entry without any is still written as 2 or 3.
+	CommitVersion = 4
 	// CheckpointVersion history:
 	//   1: 2026-11-21 msgpack head and an opaque payload per part.
 	CheckpointVersion = 1

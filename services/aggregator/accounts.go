@@ -34,6 +34,7 @@ type tenant struct {
 	doubt      uint64 // shed: perhaps in a window that stands, see Fold.doubtful
 	deviceHole int64  // records that the devices' numbers show to be missing
 	holed      int64  // of these, records that may have been in frames that are missing
+	passed     uint64 // log records passed through, in commits
 	numbered   uint64 // records of the numbers that are not: taken or refused, each once
 }
 
@@ -155,6 +156,7 @@ func (t *tenant) rows(out []schemas.Total) []schemas.Total {
 		{schemas.Duplicate, schemas.Repeat, t.duplicate},
 		{schemas.Rejected, schemas.TooMany, t.crowded},
 		{schemas.Shed, schemas.InDoubt, t.doubt},
+		{schemas.Passed, "", t.passed},
 	} {
 		if r.n > 0 {
 			out = append(out, schemas.Total{
@@ -181,7 +183,7 @@ func (a *accounts) append(b []byte) []byte {
 	for _, o := range owners {
 		t := a.tenants[o]
 		b = fold.AppendString(fold.AppendString(b, o.name), string(o.signal))
-		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded, t.doubt, t.numbered} {
+		for _, v := range [...]uint64{t.counted, t.late, t.old, t.duplicate, t.open, t.crowded, t.doubt, t.numbered, t.passed} {
 			b = binary.AppendUvarint(b, v)
 		}
 		b = binary.AppendVarint(binary.AppendVarint(b, t.deviceHole), t.holed)
@@ -220,6 +222,9 @@ func (a *accounts) read(r *fold.StateReader, version byte) {
 		}
 		if version > 3 {
 			t.numbered = r.Uint()
+		}
+		if version > 6 {
+			t.passed = r.Uint()
 		}
 		if t.deviceHole = r.Int(); version > 3 {
 			t.holed = r.Int()

@@ -13,6 +13,7 @@ type unread struct {
 	streams  []schemas.MetricStream
 	sketches [][]byte
 	traces   []schemas.TraceOf
+	logs     []schemas.LogOf
 	in       *schemas.Frame
 	now      extras
 }
@@ -22,13 +23,14 @@ type extras struct {
 	packet  schemas.Packet
 	request schemas.Request
 	trace   *schemas.TraceID // nil: none
+	log     []byte           // that is passed through; empty: none
 	values  []schemas.Value  // of the reading's records, where one is no sample; else empty
 }
 
 // begin starts with a frame and keeps the memory.
 func (u *unread) begin(f *schemas.Frame) {
 	*u = unread{
-		packets: f.Packets, requests: f.Requests, kinds: f.Kinds, streams: f.Streams, sketches: f.Sketches, traces: f.Traces, in: f,
+		packets: f.Packets, requests: f.Requests, kinds: f.Kinds, streams: f.Streams, sketches: f.Sketches, traces: f.Traces, logs: f.Logs, in: f,
 		now: extras{values: u.now.values[:0]},
 	}
 }
@@ -44,6 +46,10 @@ func (u *unread) reading(i, first, end int) *extras {
 	x.trace = nil
 	if len(u.traces) > 0 && u.traces[0].Reading == uint32(i) {
 		x.trace, u.traces = &u.traces[0].TraceID, u.traces[1:]
+	}
+	x.log = nil
+	if len(u.logs) > 0 && u.logs[0].Reading == uint32(i) {
+		x.log, u.logs = u.logs[0].Data, u.logs[1:]
 	}
 	if x.request.Hash != 0 {
 		x.request.At++

@@ -47,6 +47,7 @@ type Fold struct {
 	standEnd int64         // latest end of them
 	included bool          // the state included the frame applied last already
 	news                   // for detectors, with the next commit
+	logs     logs          // for the tier above, likewise
 
 	attrs    attributes
 	counting bool // some view counts counters
@@ -325,6 +326,9 @@ func (f *Fold) reading(i int, x *extras, first, end int) {
 	if f.repeat(d, s, boot, i, t, n, x) {
 		f.bookOf(d, first).duplicate += n
 		return
+	}
+	if len(x.log) > 0 {
+		f.pass(d, i, x.request, first, x.log)
 	}
 	if t < f.in.IngestTime[i]-f.newest().MaxPast {
 		f.bookOf(d, first).old += n

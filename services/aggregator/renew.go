@@ -33,6 +33,9 @@ func (f *Fold) Renew(c fold.Cut) *fold.Results {
 		d.due, d.hold, d.dirty = math.MaxInt64, math.MaxInt64, false
 	}
 	f.leaveLates()
+	if c.Anew {
+		f.logs = logs{} // perhaps they are in what the epoch has put out
+	}
 	f.rewound = f.rewound || c.Rewound
 	for _, s := range f.views {
 		s.emitted, s.open, s.late = 0, 0, 0

@@ -11,8 +11,9 @@ import (
 // stateVersion is the version of the checkpoint's payload: 2 has the attributes
 // of devices, 3 what OTLP brings, the news, and what earlier epochs have told, 4 how
 // many records had numbers, and which numbers may be in holes, 5 exemplars, 6 the counters of several series in one
-// window. 1 to 5 are read too; the journal behind any other one would be folded from its start.
-const stateVersion = 6
+// window, 7 log records that are passed through. 1 to 6 are read too; the journal behind any other one would be folded
+// from its start.
+const stateVersion = 7
 
 // Append appends the whole state, in the order in which it refers to itself:
 // documents, devices, groups, late totals.
@@ -46,7 +47,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, g := range f.order {
 		b = g.append(b)
 	}
-	return f.appendBase(f.appendLates(b))
+	return f.appendLogs(f.appendBase(f.appendLates(b)))
 }
 
 func (f *Fold) appendTimes(b []byte) []byte {
@@ -97,6 +98,9 @@ func (f *Fold) Restore(b []byte) error {
 	f.readLates(r)
 	if b[0] > 2 {
 		f.readBase(r, b[0])
+	}
+	if b[0] > 6 {
+		f.readLogs(r)
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of agent %s: %w", f.agent, err)

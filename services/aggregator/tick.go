@@ -13,8 +13,8 @@ import (
 
 const wholeSecond = 1_000_000_000
 
-// tick closes what the watermarks allow and cuts a commit: when windows came
-// out, and once a second when anything changed.
+// tick closes what the watermarks allow and cuts a commit: when windows came out or log
+// records are passed through, and once a second when anything changed.
 func (f *Fold) tick() *fold.Results {
 	f.out.Reset()
 	f.early = f.early[:0]
@@ -29,11 +29,14 @@ func (f *Fold) tick() *fold.Results {
 		f.emitLates()
 		f.emitEarly()
 	}
-	if f.out.Len() == 0 && !(second && (f.changed || f.low != f.told)) {
+	if f.out.Len() == 0 && len(f.logs.ready) == 0 && !(second && (f.changed || f.low != f.told)) {
 		return nil
 	}
 	f.changed, f.told = false, f.low
-	return f.results()
+	passed := f.takeLogs()
+	r := f.results()
+	r.Logs = passed
+	return r
 }
 
 // announce moves each view's final_through, and returns the greatest.

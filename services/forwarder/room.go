@@ -122,7 +122,7 @@ func (s *Service) oldest(ctx context.Context, src *source) (out []stored, err er
 			return nil, err
 		}
 		var d schemas.CommitDecoder
-		c, err := d.Decode(m.Data, schemas.WithWindows|schemas.WithFindings)
+		c, err := d.Decode(m.Data, schemas.WithWindows|schemas.WithFindings|schemas.WithLogs)
 		if err != nil {
 			break // damaged, or of a newer version
 		}
@@ -139,7 +139,8 @@ func (s *Service) oldest(ctx context.Context, src *source) (out []stored, err er
 }
 
 // replacement is the entry for the place of others, in s.buf, and its size; nil: they
-// stay as they are. Folded entries are shed when no width makes them smaller.
+// stay as they are. Log records go before windows get wider, and windows are shed when no
+// width makes them smaller.
 func (s *Service) replacement(src *source, old []stored) (*schemas.Commit, int, error) {
 	commits := make([]*schemas.Commit, len(old))
 	for i := range old {
@@ -150,8 +151,7 @@ func (s *Service) replacement(src *source, old []stored) (*schemas.Commit, int, 
 		if err != nil {
 			return nil, 0, fmt.Errorf("make room in the outbox: %w", err)
 		}
-		s.buf = s.enc.Append(s.buf[:0], c)
-		if len(s.buf) <= bus.EntrySize && float64(len(s.buf)) <= foldGain*float64(sizeOf(old)) {
+		if s.gains(c, old) || widen.HoldBack(c) && s.gains(c, old) {
 			return c, len(s.buf), nil
 		}
 	}
@@ -166,11 +166,21 @@ func (s *Service) replacement(src *source, old []stored) (*schemas.Commit, int, 
 	return c, len(s.buf), nil
 }
 
+// gains reports whether an entry, which it puts in s.buf, is worth the place of others.
+func (s *Service) gains(c *schemas.Commit, old []stored) bool {
+	s.buf = s.enc.Append(s.buf[:0], c)
+	return len(s.buf) <= bus.EntrySize && float64(len(s.buf)) <= foldGain*float64(sizeOf(old))
+}
+
 // tell tells of an entry in the place of others, of which so many bytes are left.
 func (s *Service) tell(c *schemas.Commit, before, now int) {
 	log := s.log.With("producer", c.Producer, "from_n", c.First(), "to_n", c.N, "bytes", before, "now", now)
-	if n := recordsOf(c.Shed); n > 0 {
+	if n := recordsOf(c.Shed, schemas.DeviceView); n > 0 {
 		log.Warn("the outbox is nearly full, and its windows are as wide as they get: records were shed", "shed", n)
+		return
+	}
+	if n := recordsOf(c.Shed, schemas.PassedView); n > 0 {
+		log.Warn("the outbox is nearly full: log records are counted and not passed through", "held_back", n)
 		return
 	}
 	log.Info("the outbox is nearly full: entries were folded into one")
@@ -183,10 +193,10 @@ func sizeOf(old []stored) (n int) {
 	return n
 }
 
-// recordsOf are the records of what was shed, of the view that the ledger follows.
-func recordsOf(rows []schemas.ShedRecords) (n uint64) {
+// recordsOf are the records of a view in what was shed. The ledger follows schemas.DeviceView.
+func recordsOf(rows []schemas.ShedRecords, view string) (n uint64) {
 	for i := range rows {
-		if rows[i].View == schemas.DeviceView {
+		if rows[i].View == view {
 			n += rows[i].N
 		}
 	}
@@ -197,7 +207,7 @@ func (s *Service) countFolded(c *schemas.Commit, entries int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.folded += uint64(entries)
-	s.shed += recordsOf(c.Shed)
+	s.shed += recordsOf(c.Shed, schemas.DeviceView)
 }
 
 // unsent are the sequences of the oldest entries of a source that were never sent, no

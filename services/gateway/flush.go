@@ -29,7 +29,7 @@ func (f *Fold) flush() *fold.Results {
 		f.holdBack(m)
 	}
 	f.findings.settle(f.home(), f.now)
-	if f.out.Len() == 0 && len(f.ended) == 0 && len(f.findings.ready) == 0 && !(second && moved) {
+	if f.out.Len() == 0 && len(f.ended) == 0 && len(f.findings.ready) == 0 && len(f.logs) == 0 && !(second && moved) {
 		return nil
 	}
 	if second {
@@ -214,6 +214,7 @@ func (f *Fold) results() *fold.Results {
 	r := &fold.Results{Time: f.now, Wall: f.wall, ConfigRev: f.config, Totals: f.totals()}
 	f.out.Into(r)
 	r.Findings, f.findings.ready = f.findings.ready, nil
+	r.Logs, f.logs = f.logs, nil
 	r.Finals = f.finals()
 	for _, v := range f.views {
 		if !v.late {

@@ -39,11 +39,13 @@ type Fold struct {
 	windows   map[string]*merged
 
 	findings findings
-	flushes  uint64    // since the state was made or restored
-	touched  []*merged // by what has just become whole or final
-	dirty    []*merged // came out, have changed, and wait for the next second
-	holds    []*merged // to be held at the end of this flush
-	ended    []*merged // in this flush, of views that are published here
+	passed   map[string]uint64   // log records that have gone on, by tenant
+	logs     []schemas.PassedLog // for the next commit
+	flushes  uint64              // since the state was made or restored
+	touched  []*merged           // by what has just become whole or final
+	dirty    []*merged           // came out, have changed, and wait for the next second
+	holds    []*merged           // to be held at the end of this flush
+	ended    []*merged           // in this flush, of views that are published here
 	dec      schemas.CommitDecoder
 	out      fold.Collector
 	spare    *run // to use again
@@ -83,7 +85,7 @@ func NewInboxFold(producer string, tier schemas.Tier, unpack func(dst, src []byt
 func (f *Fold) reset() {
 	*f = Fold{
 		producer: f.producer, tier: f.tier, emits: f.emits, now: never, second: never,
-		producers: map[string]*producer{}, windows: map[string]*merged{}, inbox: f.inbox, unpack: f.unpack,
+		producers: map[string]*producer{}, windows: map[string]*merged{}, passed: map[string]uint64{}, inbox: f.inbox, unpack: f.unpack,
 	}
 }
 
@@ -115,7 +117,8 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	f.conclude(p)
 	p.account()
 	f.found(c.Findings)
-	if !ended && len(f.touched) == 0 && len(f.findings.ready) == 0 {
+	f.pass(p, s, c)
+	if !ended && len(f.touched) == 0 && len(f.findings.ready) == 0 && len(f.logs) == 0 {
 		return nil, nil
 	}
 	return f.flush(), nil
@@ -130,7 +133,7 @@ func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) 
 		data = f.plain
 	}
 	if err == nil {
-		c, err = f.dec.Decode(data, schemas.WithWindows|schemas.WithFindings)
+		c, err = f.dec.Decode(data, schemas.WithWindows|schemas.WithFindings|schemas.WithLogs)
 	}
 	if newer := (*schemas.NewerVersionError)(nil); errors.As(err, &newer) && !f.inbox {
 		return nil, fmt.Errorf("commit of %s at %d: %w", name, m.Seq, err)

@@ -53,7 +53,7 @@ func (s *space) append(b []byte) []byte {
 	for _, view := range sortedKeys(s.counted) {
 		b = binary.AppendUvarint(fold.AppendString(b, view), s.counted[view])
 	}
-	return s.succession.append(b)
+	return s.logs.append(s.succession.append(b))
 }
 
 func (s *space) read(r *fold.StateReader, version byte) {
@@ -85,6 +85,9 @@ func (s *space) read(r *fold.StateReader, version byte) {
 	}
 	if version > 5 {
 		s.readKnown(r)
+	}
+	if version > 6 {
+		s.logs.read(r)
 	}
 }
 

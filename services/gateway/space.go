@@ -150,11 +150,12 @@ type space struct {
 	counted   map[string]uint64  // Σ count of the latest revisions of every part ever applied, by view
 	off       int64              // difference from what the producer says, when nothing was missing last
 	retired   bool               // given up: nothing of it is taken any more
+	logs      passedLogs
 	succession
 }
 
 func newSpace() *space {
-	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}, succession: newSuccession()}
+	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}, logs: newPassedLogs(), succession: newSuccession()}
 }
 
 // refuses reports whether an entry is not applied, because it would make one hole
@@ -353,8 +354,9 @@ func (s *space) debt() (n uint64) {
 }
 
 // judge compares what the producer says it has emitted with the records in the
-// windows applied, over all views that reach the tier. While entries are on their
-// way nothing can be said, and what was said last stays.
+// windows applied, over all views that reach the tier, and the log records passed through
+// with those that have come. While entries are on their way nothing can be said, and what
+// was said last stays.
 func (s *space) judge(t schemas.Tier) {
 	if s.newest == nil || len(s.endings) > 0 || len(s.stretches) != 1 || s.stretches[0].from != 1 || s.stretches[0].to != s.newest.n {
 		return
@@ -368,6 +370,7 @@ func (s *space) judge(t schemas.Tier) {
 		d := int64(v.Emitted - s.counted[v.View])
 		s.off += max(d, -d)
 	}
+	s.off += s.logs.off(s.newest.totals)
 }
 
 // spans are the entries applied.

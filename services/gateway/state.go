@@ -11,9 +11,9 @@ import (
 )
 
 // stateVersion is the version of the checkpoint's payload. 3 is read too: it knows
-// of no epochs that have ended. So are 4, which knows of no findings, and 5, which does
-// not know what numbers epochs began with.
-const stateVersion = 6
+// of no epochs that have ended. So are 4, which knows of no findings, 5, which does not know
+// what numbers epochs began with, and 6, which knows of no log records.
+const stateVersion = 7
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.
@@ -48,7 +48,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, k := range keys {
 		b = f.windows[k].append(b, dirty[f.windows[k]])
 	}
-	return f.findings.append(b)
+	return appendCounts(f.findings.append(b), f.passed)
 }
 
 func appendProgress(b []byte, p *schemas.Progress) []byte {
@@ -191,6 +191,9 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	if f.reads > 4 {
 		f.findings.read(r)
+	}
+	if f.reads > 6 {
+		readCounts(r, f.passed)
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of gateway %s: %w", f.producer, err)

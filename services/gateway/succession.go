@@ -231,6 +231,10 @@ func (s *space) refuse(w *schemas.Window, key string) {
 // be judged.
 func (s *space) lack(rows []schemas.ShedRecords) {
 	for _, r := range rows {
+		if r.View == schemas.PassedView {
+			s.logs.lack(r)
+			continue
+		}
 		if _, late := schemas.CutLate(r.View); !late {
 			s.counted[r.View] += r.N
 		}
@@ -364,7 +368,7 @@ func (s *space) account() []schemas.Total {
 	switch {
 	case s.over && s.will != nil && (s.newest == nil || s.newest.n <= s.state):
 		addTotals(sum, s.will)
-	case s.newest != nil && !s.over && len(s.doubt)+len(s.shed) == 0:
+	case s.newest != nil && !s.over && len(s.doubt)+len(s.shed) == 0 && s.logs.whole():
 		return s.newest.totals
 	case s.newest != nil:
 		addTotals(sum, s.newest.totals)
@@ -377,6 +381,7 @@ func (s *space) account() []schemas.Total {
 		t := counted(who)
 		move(sum, t, schemas.Total{Tenant: t.Tenant, Signal: t.Signal, Stage: schemas.StageOutbox, Outcome: schemas.Shed, Reason: schemas.OutboxFull}, n)
 	}
+	s.logs.settle(sum, s.over)
 	if s.over {
 		s.concludeTotals(sum)
 	}

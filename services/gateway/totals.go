@@ -1,16 +1,22 @@
 package gateway
 
 import (
+	"maps"
 	"sort"
 
 	"weir/schemas"
 )
 
-// totals are the sums of what the producers' newest commits say, sorted.
+// totals are the sums of what the producers' newest commits say, and how many log records have
+// been passed through, sorted.
 func (f *Fold) totals() []schemas.Total {
 	sum := map[schemas.Total]uint64{}
 	for _, name := range f.names {
 		addSum(sum, f.producers[name].totals())
+	}
+	maps.DeleteFunc(sum, func(t schemas.Total, _ uint64) bool { return t.Outcome == schemas.Passed })
+	for tenant, n := range f.passed { // what has gone on, whatever is on its way
+		sum[passedTotal(tenant)] = n
 	}
 	return sortedTotals(sum)
 }

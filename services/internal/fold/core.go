@@ -37,6 +37,7 @@ type Results struct {
 	Holes   []schemas.Hole
 
 	Findings []schemas.Finding
+	Logs     []schemas.PassedLog
 	Config   *schemas.Config // in force now, where detectors must learn of it
 	Resumed  bool
 

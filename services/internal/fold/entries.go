@@ -37,6 +37,15 @@ func entries(producer string, p position, m Message, r *Results, size int, first
 		cur.Findings = r.Findings[from : i+1]
 		digest += r.Findings[i].Hash()
 	}
+	from = 0
+	for i := range r.Logs {
+		cur := c.room(schemas.PassedLogSize(&r.Logs[i]))
+		if len(cur.Logs) == 0 {
+			from = i
+		}
+		cur.Logs = r.Logs[from : i+1]
+		digest += r.Logs[i].Hash()
+	}
 	last := c.run[len(c.run)-1]
 	finish(last, p, m, r)
 	last.Digest = digest

@@ -7,7 +7,7 @@
 // may revise, or that an earlier one has begun, is there with its latest revision; the
 // others are added up in wider windows of the same view and key. Counts, sums, digests,
 // extremes, first and last are exact, sketches are merged, and late totals stay as they
-// are. What is shed is counted by view and tenant. Where the windows of a key overlap,
+// are. Log records are kept, or left out and counted. What is shed is counted by view and tenant. Where the windows of a key overlap,
 // as those of hopping views do, they are not added up.
 //
 // Limits: the commits must never have been sent, since a receiver applies a number once.

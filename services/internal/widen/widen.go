@@ -41,8 +41,20 @@ func Fold(commits []*schemas.Commit, times int64) (*schemas.Commit, error) {
 	return f.out, nil
 }
 
-// Shed is one commit in the place of several, without the windows that are not revised
-// by others: their records are counted.
+// HoldBack leaves the log records out of a commit that Fold has made, and counts them. It is
+// false where there are none.
+func HoldBack(c *schemas.Commit) bool {
+	if len(c.Logs) == 0 {
+		return false
+	}
+	f := folding{out: c}
+	f.holdBack()
+	f.seal()
+	return true
+}
+
+// Shed is one commit in the place of several, without log records and the windows that are
+// not revised by others: their records are counted.
 func Shed(commits []*schemas.Commit) (*schemas.Commit, error) {
 	f, err := latest(commits)
 	if err != nil {
@@ -53,6 +65,7 @@ func Shed(commits []*schemas.Commit) (*schemas.Commit, error) {
 	for i := range loose {
 		f.shed(&loose[i])
 	}
+	f.holdBack()
 	f.seal()
 	return f.out, nil
 }
@@ -65,7 +78,7 @@ func latest(commits []*schemas.Commit) (*folding, error) {
 	last := *commits[len(commits)-1]
 	f := &folding{out: &last, rows: map[string]*row{}}
 	last.Since = commits[0].First()
-	last.Windows, last.Local, last.Early, last.Findings, last.Shed, last.Holes, last.Past = nil, nil, nil, nil, nil, nil, nil
+	last.Windows, last.Local, last.Early, last.Findings, last.Logs, last.Shed, last.Holes, last.Past = nil, nil, nil, nil, nil, nil, nil, nil
 	next, run := last.Since, 0
 	for i, c := range commits {
 		if c.First() != next || c.Epoch != last.Epoch || c.Producer != last.Producer || c.Estate || c.RunFirst < last.Since {
@@ -101,6 +114,7 @@ func (f *folding) take(run []*schemas.Commit, end *schemas.Commit) {
 			}
 		}
 		f.out.Findings = append(f.out.Findings, c.Findings...)
+		f.out.Logs = append(f.out.Logs, c.Logs...)
 		f.out.Shed = append(f.out.Shed, c.Shed...)
 		f.out.Holes = append(f.out.Holes, c.Holes...)
 		f.out.Resumed = f.out.Resumed || c.Resumed
@@ -263,6 +277,14 @@ func (f *folding) shed(w *schemas.Window) {
 	f.out.Shed = append(f.out.Shed, schemas.ShedRecords{View: w.View, Tenant: w.Key.Tenant, Signal: signal, N: w.Records()})
 }
 
+// holdBack counts the log records, which are left out.
+func (f *folding) holdBack() {
+	for i := range f.out.Logs {
+		f.out.Shed = append(f.out.Shed, schemas.ShedRecords{View: schemas.PassedView, Tenant: f.out.Logs[i].Tenant, Signal: schemas.Logs, N: 1})
+	}
+	f.out.Logs = nil
+}
+
 // seal makes equal rows of what was shed one, and notes the digest.
 func (f *folding) seal() {
 	merged := f.out.Shed
@@ -283,5 +305,8 @@ func (f *folding) seal() {
 	f.out.Digest = 0
 	for i := range f.out.Windows {
 		f.out.Digest += f.out.Windows[i].Digest + f.out.Windows[i].Count
+	}
+	for i := range f.out.Logs {
+		f.out.Digest += f.out.Logs[i].Hash()
 	}
 }

@@ -1,0 +1,212 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"weir/schemas"
+	"weir/services/internal/fold"
+)
+
+// Log records that are passed through go on with the commit of the entry that brought
+// them. What is known of them afterwards is how many there were, and, of the last ones of
+// each epoch, which: an epoch that goes on from an older copy of a store may bring those
+// again that the lost copy had brought.
+
+// maxPassed bounds how many log records of an epoch are remembered.
+const maxPassed = 4096
+
+// passedLog is a log record that an entry has brought.
+type passedLog struct {
+	n, id  uint64
+	ingest int64
+}
+
+// passedLogs is what a space knows of the log records in its entries.
+type passedLogs struct {
+	came   map[string]uint64 // by tenant, what is left out included
+	shed   map[string]uint64 // of these, left out below: the outbox was full
+	again  map[string]uint64 // of these, left out here: a lost copy has brought them
+	doubt  map[string]uint64 // of these, left out here: nobody knows any more whether a lost copy has brought them
+	recent []passedLog       // in the order in which they came
+
+	forgottenN  uint64 // greatest entry of those that are not remembered any more
+	forgottenAt int64  // latest ingest time of them
+}
+
+func newPassedLogs() passedLogs {
+	return passedLogs{
+		came: map[string]uint64{}, shed: map[string]uint64{}, again: map[string]uint64{}, doubt: map[string]uint64{}, forgottenAt: never,
+	}
+}
+
+// note remembers a log record that entry n has brought.
+func (s *passedLogs) note(n uint64, l *schemas.PassedLog) {
+	if len(s.recent) >= maxPassed {
+		for _, o := range s.recent[:maxPassed/4] {
+			s.forgottenN, s.forgottenAt = max(s.forgottenN, o.n), max(s.forgottenAt, o.ingest)
+		}
+		s.recent = append(s.recent[:0], s.recent[maxPassed/4:]...)
+	}
+	s.recent = append(s.recent, passedLog{n, l.ID, l.Ingest})
+}
+
+// has reports whether entries after n have brought a log record; unsure: they may have.
+func (s *passedLogs) has(n uint64, l *schemas.PassedLog) (has, unsure bool) {
+	has = slices.ContainsFunc(s.recent, func(o passedLog) bool { return o.n > n && o.id == l.ID })
+	return has, !has && s.forgottenN > n && l.Ingest <= s.forgottenAt
+}
+
+// brought reports whether a lost copy of a producer's store has brought a log record of an
+// epoch; unsure: it may have.
+func (p *producer) brought(s *space, l *schemas.PassedLog) (has, unsure bool) {
+	look := func(other *space, after uint64) {
+		h, u := other.logs.has(after, l)
+		has, unsure = has || h, unsure || u
+	}
+	for _, k := range s.after {
+		if old := p.spaces[k.Epoch]; old != nil && old.last() > k.State {
+			look(old, k.State)
+		}
+	}
+	for _, x := range s.rivals {
+		look(x, 0)
+	}
+	return has, unsure && !has
+}
+
+// pass takes the log records of an entry, for the next commit.
+func (f *Fold) pass(p *producer, s *space, c *schemas.Commit) {
+	for i := range c.Logs {
+		l := &c.Logs[i]
+		s.logs.came[l.Tenant]++
+		has, unsure := p.brought(s, l)
+		s.logs.note(c.N, l)
+		switch {
+		case has:
+			s.logs.again[l.Tenant]++
+			continue
+		case unsure:
+			s.logs.doubt[l.Tenant]++
+			continue
+		}
+		if f.tier == schemas.TierRegion {
+			l.Region = f.home()
+		}
+		f.passed[l.Tenant]++
+		f.logs = append(f.logs, *l)
+	}
+}
+
+// lack notes log records that a folded entry says were left out.
+func (s *passedLogs) lack(r schemas.ShedRecords) {
+	s.came[r.Tenant] += r.N
+	s.shed[r.Tenant] += r.N
+}
+
+// said is how many log records of each tenant totals say were passed through.
+func said(rows []schemas.Total) map[string]uint64 {
+	n := map[string]uint64{}
+	for _, t := range rows {
+		if t.Outcome == schemas.Passed {
+			n[t.Tenant] += t.N
+		}
+	}
+	return n
+}
+
+// off is the difference between the log records that have come and those that totals say
+// were passed through.
+func (s *passedLogs) off(totals []schemas.Total) (off int64) {
+	all := said(totals)
+	for tenant, n := range s.came {
+		d := int64(all[tenant] - n)
+		off += max(d, -d)
+		delete(all, tenant)
+	}
+	for _, n := range all {
+		off += int64(n)
+	}
+	return off
+}
+
+// whole reports whether all that has come goes on.
+func (s *passedLogs) whole() bool { return len(s.shed)+len(s.again)+len(s.doubt) == 0 }
+
+// settle takes off what totals say was passed through what is left out, and books it. Of an
+// epoch of which nothing comes any more, what never came is lost.
+func (s *passedLogs) settle(sum map[schemas.Total]uint64, over bool) {
+	tenants := map[string]bool{}
+	for tenant := range s.came {
+		tenants[tenant] = true
+	}
+	for t := range sum {
+		if t.Outcome == schemas.Passed {
+			tenants[t.Tenant] = true
+		}
+	}
+	for tenant := range tenants {
+		row := passedTotal(tenant)
+		hold := func(at schemas.Stage, why schemas.Reason, n uint64) {
+			if n > 0 {
+				move(sum, row, schemas.Total{Tenant: tenant, Signal: schemas.Logs, Stage: at, Outcome: schemas.HeldBack, Reason: why}, n)
+			}
+		}
+		came := s.came[tenant]
+		if over && sum[row] < came {
+			sum[row] = came // entries of a commit that has no end
+		} else if over {
+			hold(schemas.StageGateway, schemas.StoreLost, sum[row]-came)
+		}
+		hold(schemas.StageOutbox, schemas.OutboxFull, s.shed[tenant])
+		hold(schemas.StageGateway, schemas.InDoubt, s.doubt[tenant])
+		take(sum, row, s.again[tenant])
+	}
+}
+
+// passedTotal names the log records of a tenant that are passed through.
+func passedTotal(tenant string) schemas.Total {
+	return schemas.Total{Tenant: tenant, Signal: schemas.Logs, Stage: schemas.StageAggregator, Outcome: schemas.Passed}
+}
+
+func (s *passedLogs) counts() [4]map[string]uint64 {
+	return [...]map[string]uint64{s.came, s.shed, s.again, s.doubt}
+}
+
+func appendCounts(b []byte, m map[string]uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(m)))
+	for _, k := range sortedKeys(m) {
+		b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
+	}
+	return b
+}
+
+func readCounts(r *fold.StateReader, into map[string]uint64) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		name := r.String()
+		into[name] = r.Uint()
+	}
+}
+
+func (s *passedLogs) append(b []byte) []byte {
+	for _, m := range s.counts() {
+		b = appendCounts(b, m)
+	}
+	b = binary.AppendVarint(binary.AppendUvarint(b, s.forgottenN), s.forgottenAt)
+	b = binary.AppendUvarint(b, uint64(len(s.recent)))
+	for _, o := range s.recent {
+		b = binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, o.n), o.id)
+		b = binary.AppendVarint(b, o.ingest)
+	}
+	return b
+}
+
+func (s *passedLogs) read(r *fold.StateReader) {
+	for _, m := range s.counts() {
+		readCounts(r, m)
+	}
+	s.forgottenN, s.forgottenAt = r.Uint(), r.Int()
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		s.recent = append(s.recent, passedLog{r.Uint(), r.Fixed(), r.Int()})
+	}
+}
