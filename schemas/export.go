@@ -27,9 +27,10 @@ type ExportStatus struct {
 	Series  int     // cumulative series
 
 	Points, Rejected, Repeated uint64 // points: accepted, refused for good, sent again though they may have been stored
-	Logs                       uint64 // log records accepted
 	Requests, Failed           uint64 // tries since the start, and those that failed
 	Resets                     uint64 // times that sums began anew because what they held was lost
+
+	Logs, LogsRejected, LogsRepeated uint64 // log records, findings among them: likewise
 
 	// In records of the views chosen.
 	Shown, Unreadable, Overlapping, Shed, Off uint64

@@ -125,7 +125,7 @@ func NewLedger(agents []AgentLedger) *Ledger {
 		}
 		for _, t := range a.Rows {
 			l.book(a.Agent, t)
-			if t.Reason != "" {
+			if t.Reason != "" && !t.Outcome.OfPassing() {
 				reasons[ReasonCount{Stage: t.Stage, Outcome: t.Outcome, Reason: t.Reason}] += t.N
 			}
 		}

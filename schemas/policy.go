@@ -113,6 +113,9 @@ type Limits struct {
 	Depth              int      `json:"depth" jsonschema:"Nesting of objects and arrays in a message; a deeper one is rejected as too_deep. May differ by tenant and class."`
 	ReadingsPerMessage int      `json:"readings_per_message" jsonschema:"Readings in a message; more are rejected as too_many. May differ by tenant and class."`
 	MetricsPerReading  int      `json:"metrics_per_reading" jsonschema:"Metrics in a reading; more are rejected as too_many. May differ by tenant and class."`
+	LogsPerSecond      int      `json:"logs_per_second" jsonschema:"Log records of a device that rules may pass through; further ones are held back as log_rate. May differ by tenant and class."`
+	LogsAtOnce         int      `json:"logs_at_once" jsonschema:"Log records of a device that may be passed through at once after a silence. May differ by tenant and class."`
+	LogSize            ByteSize `json:"log_size" jsonschema:"Size of a log record that may be passed through, with its resource and scope; a larger one is held back as log_too_large. May differ by tenant and class."`
 }
 
 // DeviceClass gives a class to the devices whose name matches.
@@ -143,6 +146,7 @@ func DefaultPolicy() *Policy {
 			Limits: Limits{
 				Tenants: 100, Devices: 50_000, Connections: 20_000,
 				SeriesPerDevice: 256, Payload: 64 << 10, Depth: 8, ReadingsPerMessage: 1000, MetricsPerReading: 256,
+				LogsPerSecond: 10, LogsAtOnce: 100, LogSize: 16 << 10,
 			},
 			PayloadFormat: FormatAuto, Detect: defaultDetect(),
 		},

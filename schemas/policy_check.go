@@ -115,11 +115,21 @@ func (c *checker) limits(scope string, l *Limits) {
 		{"depth", l.Depth, 2, 64},
 		{"readings_per_message", l.ReadingsPerMessage, 1, 10_000},
 		{"metrics_per_reading", l.MetricsPerReading, 1, 4096},
+		{"logs_per_second", l.LogsPerSecond, 0, 100_000},
+		{"logs_at_once", l.LogsAtOnce, 1, 100_000},
 	} {
 		c.want(b.n >= b.least && b.n <= b.most, scope+b.name, b.n, "want %d to %d", b.least, b.most)
 	}
-	const least, most = ByteSize(64), ByteSize(256 << 10)
-	c.want(l.Payload >= least && l.Payload <= most, scope+"payload", l.Payload, "want %s to %s", least, most)
+	for _, b := range [...]struct {
+		name    string
+		n, most ByteSize
+	}{
+		{"payload", l.Payload, 256 << 10},
+		{"log_size", l.LogSize, 64 << 10},
+	} {
+		const least = ByteSize(64)
+		c.want(b.n >= least && b.n <= b.most, scope+b.name, b.n, "want %s to %s", least, b.most)
+	}
 }
 
 func (c *checker) view(at string, v *View) {

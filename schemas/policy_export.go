@@ -24,6 +24,7 @@ type Exporter struct {
 	CAFile      string       `json:"ca_file,omitempty" jsonschema:"Name of a file in the folder secrets: certificates (PEM) that the receiver's is checked with. Left out: those of the system."`
 	Timeout     Duration     `json:"timeout" jsonschema:"How long a request may take."`
 	Findings    bool         `json:"findings,omitempty" jsonschema:"Whether findings are sent too, as log records; only for otlp."`
+	Logs        bool         `json:"logs,omitempty" jsonschema:"Whether log records that rules pass through are sent too; only for otlp."`
 }
 
 // ExporterKind is what an exporter speaks.
@@ -145,6 +146,7 @@ func (c *checker) exporter(at string, e *Exporter) {
 	c.want(slices.Contains(speaks, e.Protocol), at+"protocol", e.Protocol, "%s speaks %s or %s", e.Kind, speaks[0], speaks[1])
 	c.want(e.Kind == ExportOTLP || e.Temporality == Cumulative, at+"temporality", e.Temporality, "remote_write takes cumulative only: leave it out")
 	c.want(e.Kind == ExportOTLP || !e.Findings, at+"findings", e.Findings, "only otlp carries them: leave it out")
+	c.want(e.Kind == ExportOTLP || !e.Logs, at+"logs", e.Logs, "only otlp carries them: leave it out")
 	c.within(at+"timeout", e.Timeout, 100*millisecond, 5*minute)
 	c.endpoint(at+"endpoint", e.Endpoint)
 	for i, v := range e.Views {

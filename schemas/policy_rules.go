@@ -13,7 +13,7 @@ type ItemRule struct {
 	On         ItemKind    `json:"on" jsonschema:"What the rule looks at: spans, points (data points of metrics) or logs (log records)."`
 	Tenants    []string    `json:"tenants,omitempty" jsonschema:"Names of tenants, with * and ?. Left out: all."`
 	Conditions []string    `json:"conditions,omitempty" jsonschema:"OTTL conditions: an item meets them if it meets any. Left out: all items do; only for transform."`
-	Action     RuleAction  `json:"action" jsonschema:"drop: items that meet the conditions go no further. keep: only items that meet them go on. transform: statements are run on them."`
+	Action     RuleAction  `json:"action" jsonschema:"drop: items that meet the conditions go no further. keep: only items that meet them go on. transform: statements are run on them. pass: log records that meet them are passed through to the region, the center and exporters, within limits, if all rules keep them."`
 	Statements []string    `json:"statements,omitempty" jsonschema:"transform: OTTL statements, run in order."`
 	OnError    RuleFailure `json:"on_error" jsonschema:"What becomes of an item on which the rule fails: it is kept as it then is, or dropped."`
 }
@@ -40,10 +40,11 @@ const (
 	DropItems      RuleAction = "drop"
 	KeepItems      RuleAction = "keep"
 	TransformItems RuleAction = "transform"
+	PassItems      RuleAction = "pass"
 )
 
 func (RuleAction) choices() []string {
-	return []string{string(DropItems), string(KeepItems), string(TransformItems)}
+	return []string{string(DropItems), string(KeepItems), string(TransformItems), string(PassItems)}
 }
 
 // RuleFailure is what becomes of an item on which a rule fails.
@@ -99,6 +100,7 @@ func (c *checker) itemRule(at string, r *ItemRule) {
 	c.want(ValidName(r.Name), at+"name", r.Name, "use 1 to %d letters, digits, '-' or '_'", MaxNameLen)
 	c.want(r.On != "", at+"on", r.On, "want %s", oneOf(r.On.choices()))
 	c.want(r.Action != "", at+"action", r.Action, "want %s", oneOf(r.Action.choices()))
+	c.want(r.Action != PassItems || r.On == OnLogs || r.On == "", at+"action", r.Action, "only log records are passed through: use it on logs")
 	for i, t := range r.Tenants {
 		c.glob(fmt.Sprintf("%stenants[%d]", at, i), t)
 	}

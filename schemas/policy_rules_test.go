@@ -12,7 +12,7 @@ func TestItemRulesAreChecked(t *testing.T) {
 		`{"name":"a b",` + drop + `}`:                                                                          "rules[0].name",
 		`{"name":"a","action":"drop","conditions":["true"]}`:                                                   "rules[0].on: want spans, points or logs",
 		`{"name":"a","on":"metrics","action":"drop","conditions":["x"]}`:                                       "want spans, points or logs",
-		`{"name":"a","on":"spans","conditions":["true"]}`:                                                      "rules[0].action: want drop, keep or transform",
+		`{"name":"a","on":"spans","conditions":["true"]}`:                                                      "rules[0].action: want drop, keep, transform or pass",
 		`{"name":"a","on":"spans","action":"drop"}`:                                                            "rules[0].conditions: 0: say which items to drop",
 		`{"name":"a","on":"spans","action":"keep"}`:                                                            "say which items to keep",
 		`{"name":"a","on":"spans","action":"transform"}`:                                                       "rules[0].statements: 0: say what to change",

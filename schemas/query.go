@@ -45,7 +45,8 @@ type GatewayCheck struct {
 	Differ      uint64            `json:"differ"`      // commits made again after a restart that differed: must stay 0
 	Open        int               `json:"open"`        // windows not final yet
 	Damaged     uint64            `json:"damaged"`     // messages that could not be read, or are not what their subject says
-	Unexplained int64             `json:"unexplained"` // Σ over producers of |emitted as they say − records in applied windows|
+	Unexplained int64             `json:"unexplained"` // Σ over producers of |emitted as they say − records in applied windows|, and of log records passed through
 	Waiting     []string          `json:"waiting"`     // producers whose final_through holds windows back
 	Windows     map[string]uint64 `json:"windows"`     // emitted revisions, by "view/timing"
+	Passing     []Total           `json:"passing"`     // log records passed through, and those held back on the way here
 }

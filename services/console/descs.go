@@ -29,6 +29,7 @@ var (
 	windowEndDesc = describe("weir_view_window_end_seconds", "gauge", "End of the newest on-time window, Unix time.", "view", "tenant", "class", "metric")
 
 	recordsDesc           = describe("weir_records_total", "counter", "Records by what became of them. received is the sum of all others and of weir_records_in_flight; lost_declared stands beside the balance.", "tier", "tenant", "outcome", "reason")
+	logsDesc              = describe("weir_log_records_total", "counter", "Log records that rules choose to be passed through, by what became of them: passed on by the tier, or held back on the way to it, and why. They are among weir_records_total all the same.", "tier", "tenant", "outcome", "reason")
 	inFlightDesc          = describe("weir_records_in_flight", "gauge", "Records received whose outcome no emitted window or total shows yet; measured, not a remainder.")
 	unexplainedDesc       = describe("weir_ledger_unexplained", "gauge", "Records that the balance of any tier cannot explain. Other than 0 is a bug and an alarm.")
 	messagesDesc          = describe("weir_messages_total", "counter", "Messages from devices since the start of ingest; qos is publish or request over NATS.", "protocol", "qos")
@@ -54,6 +55,6 @@ var (
 // descs lists them all.
 var descs = append([]*described{
 	valuesDesc, quantileDesc, countDesc, meanDesc, minDesc, maxDesc, windowEndDesc,
-	recordsDesc, inFlightDesc, unexplainedDesc, messagesDesc, lagDesc, windowsDesc, openSeriesDesc,
+	recordsDesc, logsDesc, inFlightDesc, unexplainedDesc, messagesDesc, lagDesc, windowsDesc, openSeriesDesc,
 	streamBytesDesc, streamLimitDesc, linkUpDesc, linkDebtEntriesDesc, linkDebtBytesDesc, linkDebtSecondsDesc, linkAheadDesc, linkSentDesc, partitionsOwnedDesc, partitionsUnownedDesc, policyRevisionDesc, policyInvalidDesc, violationsDesc, buildInfoDesc,
 }, slices.Concat(exportDescs, foundDescs, serverDescs)...)

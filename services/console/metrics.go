@@ -186,6 +186,9 @@ func (out sink) records(o *observation) {
 		out.gauge(inFlightDesc, float64(balance.Totals.InFlight))
 		out.gauge(unexplainedDesc, float64(balance.Totals.Unexplained))
 	}
+	for id, n := range o.passing() {
+		out.counter(logsDesc, n, string(id.tier), id.tenant, id.outcome, id.reason)
+	}
 	for id, n := range revisions(o.checks) {
 		if whole {
 			out.counter(windowsDesc, n, id.tier, id.view, id.timing)

@@ -90,7 +90,9 @@ func outcomes(agents []schemas.AgentLedger) map[outcomeID]uint64 {
 	sum := map[outcomeID]uint64{}
 	for i := range agents {
 		for _, t := range agents[i].Rows {
-			sum[outcomeOf(t)] += t.N
+			if !t.Outcome.OfPassing() {
+				sum[outcomeOf(t)] += t.N
+			}
 		}
 		for _, t := range agents[i].Flight {
 			switch t.Outcome {
@@ -106,6 +108,33 @@ func outcomes(agents []schemas.AgentLedger) map[outcomeID]uint64 {
 
 func outcomeOf(t schemas.Total) outcomeID {
 	return outcomeID{t.Tenant, cmp.Or(string(t.Outcome), received), string(t.Reason)}
+}
+
+// passingID names a counter of log records that rules choose to be passed through.
+type passingID struct {
+	tier schemas.Tier
+	outcomeID
+}
+
+// passing adds up what became of them at each tier, as it knows: at some, they are on their way.
+func (o *observation) passing() map[passingID]uint64 {
+	sum := map[passingID]uint64{}
+	add := func(tier schemas.Tier, rows []schemas.Total) {
+		for _, t := range rows {
+			if t.Outcome.OfPassing() {
+				sum[passingID{tier, outcomeOf(t)}] += t.N
+			}
+		}
+	}
+	for i := range o.agents {
+		if o.tier == schemas.TierAgent { // else it is a gateway that tells of them
+			add(o.tier, o.agents[i].Rows)
+		}
+	}
+	for i := range o.checks {
+		add(o.checks[i].Tier, o.checks[i].Passing)
+	}
+	return sum
 }
 
 // revisionID names a counter of emitted revisions.

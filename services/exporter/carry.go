@@ -164,14 +164,14 @@ func (c *carrier) take(ctx context.Context, m bus.Message) error {
 // flush sends the batch and keeps that it is sent.
 func (c *carrier) flush(ctx context.Context, last bool) error {
 	defer c.show()
-	if len(c.batch.points)+len(c.batch.findings) > 0 {
+	if len(c.batch.points)+len(c.batch.findings)+len(c.batch.logs) > 0 {
 		if err := c.deliver(ctx); err != nil {
 			return err
 		}
 	}
 	c.rec.Sent, c.core.sent, c.rec.Begun = c.batch.last, c.batch.last, 0
 	c.rec.Ledger, c.rec.Resets = c.core.ledger, c.core.resets
-	sent := len(c.batch.points) > 0
+	sent := len(c.batch.points)+len(c.batch.logs) > 0
 	c.batch.empty()
 	switch {
 	case time.Since(c.savedAt) > saveEvery:
@@ -192,67 +192,87 @@ func (c *carrier) deliver(ctx context.Context) error {
 	c.wait(time.Unix(0, c.core.wall))
 	if c.rec.Begun == c.batch.last {
 		c.rec.Repeated += uint64(len(c.batch.points))
+		c.rec.LogsRepeated += uint64(len(c.batch.findings) + len(c.batch.logs))
 	} else {
 		c.rec.Begun = c.batch.last
 		if err := c.keep.write(ctx, &c.rec); err != nil {
 			return err
 		}
 	}
-	for _, points := range c.batch.requests() {
-		budget := tooSplit
-		if err := c.push(ctx, points, &budget); err != nil {
+	points := cargo[point]{"points", c.send.points, &c.rec.Points, &c.rec.Rejected, &c.rec.Repeated}
+	for _, some := range c.batch.requests() {
+		if err := push(ctx, c, &points, some); err != nil {
 			return err
 		}
 	}
-	if len(c.batch.findings) > 0 {
-		a, err := c.insist(ctx, c.send.findings(c.batch.findings), 0)
-		if err != nil {
+	findings := cargo[schemas.Finding]{"findings", func(f []schemas.Finding) try { return c.send.logs(findingLogs(f)) }, &c.rec.Logs, &c.rec.LogsRejected, &c.rec.LogsRepeated}
+	if err := push(ctx, c, &findings, c.batch.findings); err != nil {
+		return err
+	}
+	logs := cargo[passedLog]{"log records", func(l []passedLog) try { return c.send.logs(passedLogs(l)) }, &c.rec.Logs, &c.rec.LogsRejected, &c.rec.LogsRepeated}
+	for _, some := range c.batch.logRequests() {
+		if err := push(ctx, c, &logs, some); err != nil {
 			return err
-		}
-		if a.verdict == accepted {
-			c.rec.Logs += uint64(len(c.batch.findings)) - min(a.rejected, uint64(len(c.batch.findings)))
 		}
 	}
 	c.wait(time.Time{})
 	return nil
 }
 
-// push sends points until the receiver has taken them, or refused them one by one.
-func (c *carrier) push(ctx context.Context, points []point, budget *int) error {
-	a, err := c.insist(ctx, c.send.points(points), len(points))
+// cargo is a kind of things that are sent, and what became of them.
+type cargo[T any] struct {
+	what                         string
+	send                         func([]T) try
+	accepted, rejected, repeated *uint64
+}
+
+// push sends things of a kind until the receiver has taken them, or refused them one by one.
+func push[T any](ctx context.Context, c *carrier, of *cargo[T], items []T) error {
+	if len(items) == 0 {
+		return nil
+	}
+	budget := tooSplit
+	return pushSome(ctx, c, of, items, &budget)
+}
+
+// pushSome does so with a budget of requests, beyond which nothing is told apart.
+func pushSome[T any](ctx context.Context, c *carrier, of *cargo[T], items []T, budget *int) error {
+	n := uint64(len(items))
+	a, err := c.insist(ctx, of.send(items), func() { *of.repeated += n })
 	if err != nil {
 		return err
 	}
 	*budget--
-	switch n := uint64(len(points)); {
+	switch {
 	case a.verdict == accepted:
 		rejected := min(a.rejected, n)
-		c.rec.Points += n - rejected
-		c.rec.Rejected += rejected
+		*of.accepted += n - rejected
+		*of.rejected += rejected
 		if rejected > 0 {
-			c.tell("the receiver has rejected points", a.why)
+			c.tell("the receiver has rejected "+of.what, a.why)
 		}
-	case len(points) > 1 && (*budget > 0 || a.verdict == tooLarge):
-		left, right := split(points)
-		if err := c.push(ctx, left, budget); err != nil {
+	case n > 1 && (*budget > 0 || a.verdict == tooLarge):
+		left, right := split(items)
+		if err := pushSome(ctx, c, of, left, budget); err != nil {
 			return err
 		}
-		return c.push(ctx, right, budget)
-	case a.verdict == tooLarge: // no point is: the receiver has no room, and does not say until when
+		return pushSome(ctx, c, of, right, budget)
+	case a.verdict == tooLarge: // nothing is: the receiver has no room, and does not say until when
 		c.tell("the receiver has no room: what there is is kept and sent again", a.why)
 		if !c.clock.sleep(ctx, time.Duration(waitFor(tooSplit, 0, rand.Float64()))) {
 			return ctx.Err()
 		}
-		return c.push(ctx, points, budget)
+		return pushSome(ctx, c, of, items, budget)
 	default:
-		c.rec.Rejected += n
-		c.tell("the receiver refuses points", a.why)
+		*of.rejected += n
+		c.tell("the receiver refuses "+of.what, a.why)
 	}
 	return nil
 }
 
-// insist tries until the receiver says something that stands.
-func (c *carrier) insist(ctx context.Context, send try, points int) (answer, error) {
+// insist tries until the receiver says something that stands. unsure is called for each try of
+// which nobody knows whether the receiver has stored it.
+func (c *carrier) insist(ctx context.Context, send try, unsure func()) (answer, error) {
 	for {
 		p, err := c.permit(ctx)
 		if err != nil {
@@ -268,7 +288,7 @@ func (c *carrier) insist(ctx context.Context, send try, points int) (answer, err
 			return a, nil
 		}
 		if a.unsure {
-			c.rec.Repeated += uint64(points)
+			unsure()
 		}
 		if !c.clock.sleep(ctx, time.Duration(waitFor(c.tries, a.wait, rand.Float64()))) {
 			return a, ctx.Err()
@@ -363,7 +383,8 @@ func (c *carrier) show() {
 	l := c.core.ledger
 	c.set(func(s *schemas.ExportStatus) {
 		s.Open, s.Series = open, series
-		s.Points, s.Rejected, s.Repeated, s.Logs, s.Resets = c.rec.Points, c.rec.Rejected, c.rec.Repeated, c.rec.Logs, c.rec.Resets
+		s.Points, s.Rejected, s.Repeated, s.Resets = c.rec.Points, c.rec.Rejected, c.rec.Repeated, c.rec.Resets
+		s.Logs, s.LogsRejected, s.LogsRepeated = c.rec.Logs, c.rec.LogsRejected, c.rec.LogsRepeated
 		s.Shown, s.Unreadable, s.Overlapping, s.Shed, s.Off = l.Shown, l.Unreadable, l.Overlapping, l.Shed, l.Off
 	})
 }

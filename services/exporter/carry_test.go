@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
 
 	"weir/schemas"
@@ -144,7 +145,7 @@ func (r *receiver) store(p *point) {
 	r.got[name], r.records[name] = value, p.records
 }
 
-func (r *receiver) findings([]schemas.Finding) try {
+func (r *receiver) logs(plog.Logs) try {
 	return func(context.Context) answer { return answer{} }
 }
 func (r *receiver) close() {}

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -33,6 +34,7 @@ type choice struct {
 	counter  func(view string) bool // whether a view keeps increases
 	delta    bool
 	findings bool
+	logs     bool
 }
 
 // ledger is what became of the records of the views chosen. Nothing is missing:
@@ -44,7 +46,7 @@ type ledger struct {
 	Overlapping uint64 `json:"overlapping"` // in hopping windows that a sum leaves out: others hold the same records
 	Shed        uint64 `json:"shed"`        // never read: the outbox was full, or memory
 	Off         uint64 `json:"off"`         // differences that nothing explains: must stay 0
-	Damaged     uint64 `json:"damaged"`     // messages that cannot be read
+	Damaged     uint64 `json:"damaged"`     // messages that cannot be read, and log records
 }
 
 func newCore(c choice, base uint64) *core {
@@ -58,7 +60,7 @@ func (c *core) apply(batch *batch, subject string, seq uint64, data []byte) erro
 	if !ok || kind != schemas.KindCommit {
 		return nil
 	}
-	commit, err := c.dec.Decode(data, schemas.WithWindows|schemas.WithLocal|schemas.WithFindings)
+	commit, err := c.dec.Decode(data, schemas.WithWindows|schemas.WithLocal|schemas.WithFindings|schemas.WithLogs)
 	if err != nil || commit.Producer != producer || commit.RunFirst == 0 {
 		c.ledger.Damaged++
 		return fmt.Errorf("message %d of %s is no commit of it: %w", seq, subject, err)
@@ -85,7 +87,24 @@ func (c *core) apply(batch *batch, subject string, seq uint64, data []byte) erro
 	if c.choice.findings {
 		batch.findings = append(batch.findings, commit.Findings...)
 	}
+	if c.choice.logs {
+		err = errors.Join(err, c.pass(batch, commit.Logs))
+	}
 	c.sums.sweep(c.now)
+	return err
+}
+
+// pass adds the log records that are passed through.
+func (c *core) pass(b *batch, logs []schemas.PassedLog) (err error) {
+	for i := range logs {
+		l, bad := readPassed(&logs[i])
+		if bad != nil {
+			c.ledger.Damaged++
+			err = bad
+			continue
+		}
+		b.passed(l)
+	}
 	return err
 }
 

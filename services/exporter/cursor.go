@@ -26,6 +26,9 @@ type record struct {
 	Resets   uint64 `json:"resets"`   // times that sums began anew because what they held was lost
 	Ledger   ledger `json:"records"`
 	Logs     uint64 `json:"logs"` // log records accepted
+
+	LogsRejected uint64 `json:"logs_rejected,omitempty"` // refused by the receiver for good
+	LogsRepeated uint64 `json:"logs_repeated,omitempty"` // sent again though they may have been stored
 }
 
 // saved is a state in the stream of checkpoints.

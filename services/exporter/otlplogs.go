@@ -15,8 +15,8 @@ var severities = map[schemas.Severity]plog.SeverityNumber{
 	schemas.Notice: plog.SeverityNumberInfo2, schemas.Warning: plog.SeverityNumberWarn, schemas.Critical: plog.SeverityNumberError,
 }
 
-// logs makes one request of findings: a log record for each revision.
-func logs(findings []schemas.Finding) plog.Logs {
+// findingLogs makes one request of findings: a log record for each revision.
+func findingLogs(findings []schemas.Finding) plog.Logs {
 	out := plog.NewLogs()
 	r := out.ResourceLogs().AppendEmpty()
 	r.Resource().Attributes().PutStr(serviceName, "weir")

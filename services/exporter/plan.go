@@ -81,7 +81,7 @@ func (p plan) choice(e *schemas.Exporter) choice {
 		want:     e.Exports,
 		counter:  func(view string) bool { _, is := slices.BinarySearch(p.counters, view); return is },
 		delta:    e.Temporality == schemas.Delta,
-		findings: e.Findings,
+		findings: e.Findings, logs: e.Logs,
 	}
 }
 

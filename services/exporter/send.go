@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog"
+
 	"weir/schemas"
 )
 
@@ -16,7 +18,7 @@ type try func(ctx context.Context) answer
 // sender speaks to one receiver.
 type sender interface {
 	points(points []point) try
-	findings(findings []schemas.Finding) try
+	logs(logs plog.Logs) try
 	close()
 }
 

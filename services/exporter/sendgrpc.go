@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -16,15 +17,13 @@ import (
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-
-	"weir/schemas"
 )
 
 // otlpGRPC is OTLP over gRPC, gzip.
 type otlpGRPC struct {
 	conn    *grpc.ClientConn
 	metrics pmetricotlp.GRPCClient
-	logs    plogotlp.GRPCClient
+	records plogotlp.GRPCClient
 	form    otlpForm
 	secrets *secrets
 }
@@ -49,7 +48,7 @@ func dialGRPC(u *url.URL, s *secrets, form otlpForm, product string) (sender, er
 	if err != nil {
 		return nil, err
 	}
-	return &otlpGRPC{conn: conn, metrics: pmetricotlp.NewGRPCClient(conn), logs: plogotlp.NewGRPCClient(conn), form: form, secrets: s}, nil
+	return &otlpGRPC{conn: conn, metrics: pmetricotlp.NewGRPCClient(conn), records: plogotlp.NewGRPCClient(conn), form: form, secrets: s}, nil
 }
 
 func (s *otlpGRPC) points(points []point) try {
@@ -67,14 +66,14 @@ func (s *otlpGRPC) points(points []point) try {
 	}
 }
 
-func (s *otlpGRPC) findings(findings []schemas.Finding) try {
-	request := plogotlp.NewExportRequestFromLogs(logs(findings))
+func (s *otlpGRPC) logs(logs plog.Logs) try {
+	request := plogotlp.NewExportRequestFromLogs(logs)
 	return func(ctx context.Context) answer {
 		ctx, err := s.withHeaders(ctx)
 		if err != nil {
 			return answer{verdict: again, why: err.Error()}
 		}
-		r, err := s.logs.Export(ctx, request)
+		r, err := s.records.Export(ctx, request)
 		if err != nil {
 			return ofError(err)
 		}

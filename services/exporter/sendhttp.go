@@ -14,10 +14,9 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/s2"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
-
-	"weir/schemas"
 )
 
 // httpClient posts to one receiver.
@@ -104,8 +103,8 @@ func (s *otlpHTTP) points(points []point) try {
 	})
 }
 
-func (s *otlpHTTP) findings(findings []schemas.Finding) try {
-	body, err := plogotlp.NewExportRequestFromLogs(logs(findings)).MarshalProto()
+func (s *otlpHTTP) logs(logs plog.Logs) try {
+	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
 	return s.try("logs", body, err, func(b []byte) (int64, string) {
 		r := plogotlp.NewExportResponse()
 		if r.UnmarshalProto(b) != nil {
@@ -190,8 +189,8 @@ func (s *remoteWrite) written(h http.Header) answer {
 	return answer{verdict: accepted}
 }
 
-// findings are not carried: policy refuses them.
-func (s *remoteWrite) findings([]schemas.Finding) try {
+// logs are not carried: policy refuses them.
+func (s *remoteWrite) logs(plog.Logs) try {
 	return func(context.Context) answer { return answer{verdict: accepted} }
 }
 

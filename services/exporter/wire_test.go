@@ -308,7 +308,7 @@ func TestRecordsOfNewerPrograms(t *testing.T) {
 
 // TestFindingsAreLogs: the id and the revision of a finding tell repeats.
 func TestFindingsAreLogs(t *testing.T) {
-	l := logs([]schemas.Finding{{ID: 0xab, Revision: 2, State: schemas.FindingOpen, Severity: schemas.Critical, Kind: schemas.Silent, Device: "p1", Says: "silent", Started: 5}})
+	l := findingLogs([]schemas.Finding{{ID: 0xab, Revision: 2, State: schemas.FindingOpen, Severity: schemas.Critical, Kind: schemas.Silent, Device: "p1", Says: "silent", Started: 5}})
 	r := l.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	id, _ := r.Attributes().Get("weir.finding.id")
 	if id.Str() != "00000000000000ab" || r.Body().Str() != "silent" || r.Timestamp() != 5 || r.SeverityText() != "critical" || r.EventName() != "weir.finding" {

@@ -69,6 +69,11 @@ func (f *Fold) Check(wall int64) schemas.GatewayCheck {
 	if f.wall > 0 {
 		c.Lag = max(0, float64(wall-f.wall)/1e9)
 	}
+	for _, t := range f.totals() {
+		if t.Outcome.OfPassing() {
+			c.Passing = append(c.Passing, t)
+		}
+	}
 	for k, n := range f.emits {
 		c.Windows[k] = n
 	}

@@ -118,9 +118,10 @@ func (a *agent) device(in *arrival, m *message, set *Settings) *device {
 
 // accept puts the good readings into the batch. Where there are any, d is known.
 func (a *agent) accept(in *arrival, d *device, m *message, rules *Rules) (records int) {
-	if len(m.readings) == 0 {
+	if d == nil {
 		return 0
 	}
+	a.pass(in, d, m, rules)
 	for i := range m.readings {
 		r := &m.readings[i]
 		for j := range r.Values {

@@ -102,6 +102,9 @@ type Rules struct {
 	Readings  int    // readings in a message
 	Metrics   int    // records in a reading
 	Series    int    // metrics of a device; more of them share weir.overflow
+	LogRate   int    // log records of a device that are passed through in a second; 0: none
+	LogBurst  int    // and at once
+	LogSize   int    // bytes of one of them
 }
 
 // Owner says whose rules they are: those of a tenant, of a class of devices, or
@@ -128,7 +131,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		Rules: Rules{
 			MaxFuture: int64(5 * time.Second), Payload: 64 << 10, Depth: 8,
-			Readings: 1000, Metrics: 256, Series: 256,
+			Readings: 1000, Metrics: 256, Series: 256, LogRate: 10, LogBurst: 100, LogSize: 16 << 10,
 		},
 		Devices: 50_000, Tenants: 100, Connections: 20_000,
 	}
@@ -150,6 +153,9 @@ func (s Settings) Validate() error {
 // turns into must fit a frame.
 const maxPayload = 256 << 10
 
+// maxLogSize is the largest log record that may be passed through.
+const maxLogSize = 64 << 10
+
 func (r Rules) validate(whose string) error {
 	switch {
 	case r.MaxFuture < 0:
@@ -160,6 +166,8 @@ func (r Rules) validate(whose string) error {
 		return fmt.Errorf("%s: depth %d: want 2 to 64", whose, r.Depth)
 	case r.Readings < 1 || r.Metrics < 1 || r.Series < 1:
 		return fmt.Errorf("%s: %d readings, %d metrics, %d series: want at least 1", whose, r.Readings, r.Metrics, r.Series)
+	case r.LogRate < 0 || r.LogBurst < 1 || r.LogSize < 1 || r.LogSize > maxLogSize:
+		return fmt.Errorf("%s: %d log records a second, %d at once, of %d bytes: want at least 0, 1 and 1, and at most %d bytes", whose, r.LogRate, r.LogBurst, r.LogSize, maxLogSize)
 	case r.Format != AnyFormat && r.Format != JSON && r.Format != Msgpack:
 		return fmt.Errorf("%s: format %q: want json or msgpack", whose, r.Format)
 	}

@@ -40,6 +40,7 @@ type message struct {
 	at       []int             // the place of each in the payload
 	refused  []refusal
 	dropped  []refusal         // by rules of policy
+	held     []refusal         // log records among readings that rules choose to be passed through, and that are not
 	numbers  []schemas.Reading // boot and seq of readings refused whole
 	ignored  int               // fields that are neither metrics nor reserved
 	fault    schemas.Reason    // why the payload as a whole is refused; "" if it is not
@@ -70,7 +71,7 @@ func (m *message) records() int {
 
 // clear forgets all readings, good and bad.
 func (m *message) clear() {
-	m.readings, m.at, m.refused, m.dropped, m.numbers = m.readings[:0], m.at[:0], m.refused[:0], m.dropped[:0], m.numbers[:0]
+	m.readings, m.at, m.refused, m.dropped, m.held, m.numbers = m.readings[:0], m.at[:0], m.refused[:0], m.dropped[:0], m.held[:0], m.numbers[:0]
 	m.ignored = 0
 }
 
@@ -86,6 +87,13 @@ func (m *message) refuse(why schemas.Reason, n, at int, format string, args ...a
 func (m *message) drop(all []otlp.Refusal) {
 	for _, d := range all {
 		m.dropped = append(m.dropped, refusal{reason: d.Reason, n: d.N})
+	}
+}
+
+// hold notes log records that are not passed through.
+func (m *message) hold(all []otlp.Refusal) {
+	for _, h := range all {
+		m.held = append(m.held, refusal{reason: h.Reason, n: h.N})
 	}
 }
 

@@ -14,7 +14,7 @@ const OverflowMetric = "weir.overflow"
 type deviceKey struct{ tenant, device string }
 
 // device is what ingest remembers of a device, in memory only: forgetting it
-// restarts its limit of series and nothing else.
+// restarts its limits of series and of log records, and nothing else.
 type device struct {
 	deviceKey
 	series      map[string]struct{}
@@ -22,7 +22,8 @@ type device struct {
 	records     uint64
 	numbered    bool // its last reading was
 	rejected    map[schemas.Reason]uint64
-	forgotten   bool // no longer in the table; look it up again
+	logs        *logGate // nil: none was to be passed through yet
+	forgotten   bool     // no longer in the table; look it up again
 }
 
 // name is the metric that a record of the device may have.

@@ -121,6 +121,9 @@ func (s *Service) chunks(tenant string, signal schemas.Signal, b *otlp.Batch) []
 	for _, d := range b.Dropped {
 		at(d.Device).m.drop([]otlp.Refusal{d})
 	}
+	for _, h := range b.Held {
+		at(h.Device).m.hold([]otlp.Refusal{h})
+	}
 	return all
 }
 
@@ -145,7 +148,7 @@ func (c *chunk) add(items []otlp.Item, size int) {
 
 // sizeOf is about what a reading takes in a frame.
 func sizeOf(r *schemas.Reading) int {
-	n := 60
+	n := 60 + len(r.Log)
 	for i := range r.Values {
 		n += 40 + len(r.Values[i].Sketch)
 	}
@@ -202,7 +205,14 @@ func (s *Service) exportRules(c *call, tenant, device string) otlp.Rules {
 	set, now := s.agents[0].settings.Load(), time.Now()
 	return otlp.Rules{
 		Device: device, Wants: set.Wants, Judge: s.judge(tenant, c.signal, &c.ruling), Now: now.UnixNano() / 1e6 * 1e6, MaxFuture: set.Rules.MaxFuture + s.agents[0].clock.lead(now),
+		Pass: func(device string) otlp.PassLimit { return s.passLimit(tenant, device) }, PassBytes: otlp.MaxBytes,
 	}
+}
+
+// passLimit is that of a device of a tenant.
+func (s *Service) passLimit(tenant, device string) otlp.PassLimit {
+	r := s.routeOf(tenant, device, schemas.Logs)
+	return r.rules(r.agent.settings.Load()).passLimit()
 }
 
 // ruled counts what the rules of policy did to a request that was taken.

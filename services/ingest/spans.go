@@ -28,6 +28,7 @@ func (d *decoder) request(r *route, payload []byte, set *Settings, rules *Rules,
 	b, err := otlp.Read(r.signal, e, payload, otlp.Rules{
 		Device: r.device, Wants: set.Wants, Now: d.now, MaxFuture: rules.MaxFuture + d.lead,
 		Judge: func(string) otlp.Judge { return d.ruling.under(set, r.tenant) },
+		Pass:  func(string) otlp.PassLimit { return rules.passLimit() }, PassBytes: maxPayload,
 	})
 	switch {
 	case err != nil:
@@ -52,4 +53,5 @@ func (d *decoder) batch(b *otlp.Batch) {
 		d.refuse(r.Reason, r.N, r.At, "%s", r.Detail)
 	}
 	d.drop(b.Dropped)
+	d.hold(b.Held)
 }

@@ -146,5 +146,6 @@ func ingestRules(p *schemas.Policy, r *schemas.Rules) ingest.Rules {
 		Format: formats[r.PayloadFormat], MaxFuture: int64(p.MaxFuture),
 		Payload: int(r.Limits.Payload), Depth: r.Limits.Depth, Readings: r.Limits.ReadingsPerMessage,
 		Metrics: r.Limits.MetricsPerReading, Series: r.Limits.SeriesPerDevice,
+		LogRate: r.Limits.LogsPerSecond, LogBurst: r.Limits.LogsAtOnce, LogSize: int(r.Limits.LogSize),
 	}
 }

@@ -18,6 +18,11 @@ type Rules struct {
 	// Judge is who applies the rules of policy to a device's items. nil, or the
 	// result is: there are none.
 	Judge func(device string) Judge
+	// Pass is how much of a device's log records may be passed through, of those that rules
+	// choose. nil: none.
+	Pass func(device string) PassLimit
+	// PassBytes is how many bytes of log records the request may pass through.
+	PassBytes int
 	// Now is when the request came, Unix ns. It stands for times that are missing.
 	Now int64
 	// MaxFuture is how many ns an event time may be ahead of Now.
@@ -29,9 +34,11 @@ type Batch struct {
 	Items   []Item
 	Refused []Refusal
 	Dropped []Refusal // by rules of policy
+	Held    []Refusal // log records that rules choose to be passed through, and are not; they are counted nevertheless
 	Records int       // all, whatever becomes of them
-	place   uint32    // of the item at hand, whatever becomes of it
-	next    uint32    // of the next one
+	passing passing
+	place   uint32 // of the item at hand, whatever becomes of it
+	next    uint32 // of the next one
 
 	attrs  []schemas.Attr // what readings are made of, many at a time
 	values []schemas.Value
@@ -92,15 +99,20 @@ func (b *Batch) begin() { b.place, b.next = b.next, b.next+1 }
 // drop books n records of an item that a rule drops.
 func (b *Batch) drop(device string, why schemas.Reason, n int) {
 	b.Records += n
-	if k := len(b.Dropped) - 1; k >= 0 && b.Dropped[k].Device == device && b.Dropped[k].Reason == why {
-		b.Dropped[k].N += n
-		return
-	}
-	b.Dropped = append(b.Dropped, Refusal{Device: device, Reason: why, N: n})
+	b.Dropped = tally(b.Dropped, device, why, n)
 }
 
-// add takes a reading unless it is refused.
-func (b *Batch) add(r *Rules, device string, reading schemas.Reading) {
+// tally adds n to a list of what became of records.
+func tally(list []Refusal, device string, why schemas.Reason, n int) []Refusal {
+	if k := len(list) - 1; k >= 0 && list[k].Device == device && list[k].Reason == why {
+		list[k].N += n
+		return list
+	}
+	return append(list, Refusal{Device: device, Reason: why, N: n})
+}
+
+// add takes a reading unless it is refused, and reports whether it did.
+func (b *Batch) add(r *Rules, device string, reading schemas.Reading) bool {
 	n := len(reading.Values)
 	reading.Request = schemas.Request{Hash: r.Request, At: b.place}
 	if reading.EventTime == 0 {
@@ -117,7 +129,9 @@ func (b *Batch) add(r *Rules, device string, reading schemas.Reading) {
 		b.Records += n
 		reading.IngestTime = r.Now
 		b.Items = append(b.Items, Item{device, reading})
+		return true
 	}
+	return false
 }
 
 // earliest is the first of January 2000, ns.

@@ -14,7 +14,8 @@ type Judge interface {
 	Span(resource ptrace.ResourceSpans, scope ptrace.ScopeSpans, s ptrace.Span) schemas.Reason
 	JudgesPoints() bool // whether there are rules for points
 	Point(resource pmetric.ResourceMetrics, scope pmetric.ScopeMetrics, m pmetric.Metric, point any) schemas.Reason
-	Log(resource plog.ResourceLogs, scope plog.ScopeLogs, l plog.LogRecord) schemas.Reason
+	// Log also says whether a log record is to be passed through.
+	Log(resource plog.ResourceLogs, scope plog.ScopeLogs, l plog.LogRecord) (why schemas.Reason, pass bool)
 }
 
 // judge is who applies rules to the items of a device; nil: nobody.

@@ -74,23 +74,33 @@ func Logs(ld plog.Logs, r Rules) *Batch {
 		resource := rl.Resource().Attributes()
 		device := r.deviceOf(resource)
 		judge := r.judge(device)
+		var passes *passer // of the resource; nil: none of its records was chosen yet
 		for _, sl := range rl.ScopeLogs().All() {
+			passes.enter()
 			for _, l := range sl.LogRecords().All() {
 				b.begin()
+				var why schemas.Reason
+				pass := false
 				if judge != nil {
-					if why := judge.Log(rl, sl, l); why != "" {
-						b.drop(device, why, 1)
-						continue
-					}
+					why, pass = judge.Log(rl, sl, l)
 				}
-				b.log(&r, device, resource, l)
+				switch taken := why == "" && b.log(&r, device, resource, l); {
+				case why != "":
+					b.drop(device, why, 1)
+				case taken && pass:
+					if passes == nil {
+						passes = newPasser(&r, device)
+					}
+					b.pass(&r, passes, rl, sl, l)
+				}
 			}
 		}
 	}
 	return b
 }
 
-func (b *Batch) log(r *Rules, device string, resource pcommon.Map, l plog.LogRecord) {
+// log reports whether a log record is no record that is refused.
+func (b *Batch) log(r *Rules, device string, resource pcommon.Map, l plog.LogRecord) bool {
 	at := nanos(l.Timestamp())
 	if at == 0 {
 		at = nanos(l.ObservedTimestamp())
@@ -102,7 +112,7 @@ func (b *Batch) log(r *Rules, device string, resource pcommon.Map, l plog.LogRec
 	a.take(r, resource)
 	values := []schemas.Value{{Metric: schemas.LogMetric, Value: float64(l.SeverityNumber())}}
 	trace := schemas.TraceID{Trace: l.TraceID(), Span: l.SpanID()}
-	b.add(r, device, schemas.Reading{EventTime: at, Attrs: b.sorted(), Trace: trace, Values: keep(&b.values, values)})
+	return b.add(r, device, schemas.Reading{EventTime: at, Attrs: b.sorted(), Trace: trace, Values: keep(&b.values, values)})
 }
 
 // severityOf is the name of the severity's range: TRACE, DEBUG, INFO, WARN, ERROR,

@@ -1,5 +1,5 @@
 // Package rules drops and changes what comes over OTLP, as policy says: spans, data
-// points of metrics, and log records.
+// points of metrics, and log records, of which it chooses those that are passed through.
 //
 //	p, err := rules.Compile(policy.ItemRules) // *CompileError: each with line and column
 //	run := p.For(tenant)                      // of one request

@@ -75,7 +75,8 @@ func (r *Run) Span(resource ptrace.ResourceSpans, scope ptrace.ScopeSpans, s ptr
 	}
 	item := ottlspan.NewTransformContext(resource, scope, s)
 	defer item.Close()
-	return apply(r.spans, r.counts, item)
+	why, _ := apply(r.spans, r.counts, item)
+	return why
 }
 
 // JudgesPoints reports whether there are rules for data points.
@@ -85,13 +86,15 @@ func (r *Run) JudgesPoints() bool { return len(r.points) > 0 }
 func (r *Run) Point(resource pmetric.ResourceMetrics, scope pmetric.ScopeMetrics, m pmetric.Metric, point any) schemas.Reason {
 	item := ottldatapoint.NewTransformContext(resource, scope, m, point)
 	defer item.Close()
-	return apply(r.points, r.counts, item)
+	why, _ := apply(r.points, r.counts, item)
+	return why
 }
 
-// Log applies the rules to a log record.
-func (r *Run) Log(resource plog.ResourceLogs, scope plog.ScopeLogs, l plog.LogRecord) schemas.Reason {
+// Log applies the rules to a log record. It also returns whether one that goes on is to be
+// passed through.
+func (r *Run) Log(resource plog.ResourceLogs, scope plog.ScopeLogs, l plog.LogRecord) (why schemas.Reason, pass bool) {
 	if len(r.logs) == 0 {
-		return ""
+		return "", false
 	}
 	item := ottllog.NewTransformContext(resource, scope, l)
 	defer item.Close()
@@ -107,20 +110,23 @@ type step[K any] struct {
 	statements  []*ottl.Statement[K]
 }
 
-// apply applies steps in order until one drops the item.
-func apply[K any](steps []step[K], counts []Count, item K) schemas.Reason {
+// apply applies steps in order until one drops the item. pass is whether one that none drops
+// is to be passed through.
+func apply[K any](steps []step[K], counts []Count, item K) (why schemas.Reason, pass bool) {
 	for i := range steps {
 		s := &steps[i]
-		if why := s.judge(&counts[s.rule], item); why != "" {
+		why, passes := s.judge(&counts[s.rule], item)
+		if why != "" {
 			counts[s.rule].Drops++
-			return why
+			return why, false
 		}
+		pass = pass || passes
 	}
-	return ""
+	return "", pass
 }
 
-// judge applies the rule to an item and says why it drops it.
-func (s *step[K]) judge(c *Count, item K) schemas.Reason {
+// judge applies the rule to an item and says why it drops it, or whether it passes it through.
+func (s *step[K]) judge(c *Count, item K) (why schemas.Reason, passes bool) {
 	met, err := s.try(item)
 	if met {
 		c.Hits++
@@ -129,12 +135,12 @@ func (s *step[K]) judge(c *Count, item K) schemas.Reason {
 	case err != nil:
 		c.failed(err)
 		if s.dropsFailed {
-			return schemas.RuleFailed
+			return schemas.RuleFailed, false
 		}
 	case met && s.action == schemas.DropItems, !met && s.action == schemas.KeepItems:
-		return schemas.ByRule
+		return schemas.ByRule, false
 	}
-	return ""
+	return "", met && err == nil && s.action == schemas.PassItems
 }
 
 // maxFailure is how much is kept of why a rule failed, in bytes: a sender's data

@@ -68,7 +68,7 @@ func TestReadRefuses(t *testing.T) {
 		"policy: p\ntenant: a b\nitems:\n- {" + log + "}":               "tenant",
 		"policy: p\nitems:\n- {span: {name: x}, " + log + "}":           "one of them",
 		"policy: p\nitems:\n- {expect: kept}":                           "one of them",
-		"policy: p\nitems:\n- {log: {}, expect: gone}":                  "want kept or dropped",
+		"policy: p\nitems:\n- {log: {}, expect: gone}":                  "want kept, dropped or passed",
 		"policy: p\nitems:\n- {log: {}, expect: kept, by: r}":           "leave it out",
 		"policy: p\nitems:\n- {log: {}, expect: dropped, after: {}}":    "leave out after",
 		"policy: p\nitems:\n- {log: {severity: loud}, expect: kept}":    "want one of unspecified, trace",

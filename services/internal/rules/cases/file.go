@@ -39,6 +39,7 @@ type Outcome string
 // The outcomes.
 const (
 	Kept    Outcome = "kept"
+	Passed  Outcome = "passed" // kept, and passed through
 	Dropped Outcome = "dropped"
 )
 
@@ -133,11 +134,13 @@ func (it *Item) check() error {
 	switch {
 	case kinds != 1:
 		return errors.New("want a span, a point or a log, one of them")
-	case it.Expect != Kept && it.Expect != Dropped:
-		return fmt.Errorf("expect %q: want kept or dropped", it.Expect)
+	case it.Expect != Kept && it.Expect != Dropped && it.Expect != Passed:
+		return fmt.Errorf("expect %q: want kept, dropped or passed", it.Expect)
+	case it.Expect == Passed && it.Log == nil:
+		return errors.New("only log records are passed through: expect kept or dropped")
 	case it.Expect == Dropped && it.After != nil:
 		return errors.New("what is dropped is not seen after: leave out after")
-	case it.Expect == Kept && it.By != "":
+	case it.Expect != Dropped && it.By != "":
 		return errors.New("by names the rule that drops an item: leave it out")
 	}
 	_, err := it.make()

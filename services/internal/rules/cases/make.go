@@ -28,7 +28,7 @@ var began = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // made is an item as pdata has it.
 type made struct {
-	judge    func(*rules.Run) schemas.Reason
+	judge    func(*rules.Run) (why schemas.Reason, pass bool)
 	resource pcommon.Map
 	fields   func() map[string]any // as After names them
 }
@@ -66,7 +66,7 @@ func (it *Item) span() (made, error) {
 	s.SetSpanID(span)
 	s.SetParentSpanID(parent)
 	m := made{
-		judge: func(r *rules.Run) schemas.Reason { return r.Span(rs, ss, s) }, resource: rs.Resource().Attributes(),
+		judge: func(r *rules.Run) (schemas.Reason, bool) { return r.Span(rs, ss, s), false }, resource: rs.Resource().Attributes(),
 		fields: func() map[string]any {
 			return map[string]any{
 				"name": s.Name(), "kind": word(kinds, int(s.Kind())), "status": word(statuses, int(s.Status().Code())), "attributes": s.Attributes().AsRaw(),
@@ -95,7 +95,7 @@ func (it *Item) point() (made, error) {
 	d.SetTimestamp(pcommon.NewTimestampFromTime(began))
 	d.SetDoubleValue(w.Value)
 	m := made{
-		judge: func(r *rules.Run) schemas.Reason { return r.Point(rm, sm, metric, d) }, resource: rm.Resource().Attributes(),
+		judge: func(r *rules.Run) (schemas.Reason, bool) { return r.Point(rm, sm, metric, d), false }, resource: rm.Resource().Attributes(),
 		fields: func() map[string]any {
 			value := d.DoubleValue()
 			if d.ValueType() == pmetric.NumberDataPointValueTypeInt {
@@ -120,7 +120,7 @@ func (it *Item) log() (made, error) {
 	l.SetTimestamp(pcommon.NewTimestampFromTime(began))
 	err2 := l.Body().FromRaw(w.Body)
 	m := made{
-		judge: func(r *rules.Run) schemas.Reason { return r.Log(rl, sl, l) }, resource: rl.Resource().Attributes(),
+		judge: func(r *rules.Run) (schemas.Reason, bool) { return r.Log(rl, sl, l) }, resource: rl.Resource().Attributes(),
 		fields: func() map[string]any {
 			return map[string]any{"body": l.Body().AsRaw(), "severity": word(severities, (int(l.SeverityNumber())+3)/4), "attributes": l.Attributes().AsRaw()}
 		},

@@ -71,8 +71,12 @@ func (it *Item) run(run *rules.Run) Result {
 		panic(fmt.Sprintf("BUG: item %q was read and cannot be made: %v", it.Name, err))
 	}
 	r := Result{Name: it.Name, Outcome: Kept}
-	if m.judge(run) != "" {
+	why, pass := m.judge(run)
+	switch {
+	case why != "":
 		r.Outcome = Dropped
+	case pass:
+		r.Outcome = Passed
 	}
 	var failed []string
 	for _, c := range run.Counts() {
@@ -91,7 +95,7 @@ func (it *Item) run(run *rules.Run) Result {
 	if !slices.Equal(it.Failed, failed) {
 		r.compare("failed", listed(it.Failed), listed(failed))
 	}
-	if r.Outcome == Kept && it.After != nil {
+	if r.Outcome != Dropped && it.After != nil {
 		it.After.compare(&r, m)
 	}
 	r.OK = len(r.Differences) == 0
