@@ -15,6 +15,8 @@ func TestItemRulesAreChecked(t *testing.T) {
 		`{"name":"a","on":"spans","conditions":["true"]}`:                                                      "rules[0].action: want drop, keep, transform or pass",
 		`{"name":"a","on":"spans","action":"drop"}`:                                                            "rules[0].conditions: 0: say which items to drop",
 		`{"name":"a","on":"spans","action":"keep"}`:                                                            "say which items to keep",
+		`{"name":"a","on":"spans","action":"pass","conditions":["true"]}`:                                      "only log records are passed through",
+		`{"name":"a","on":"logs","action":"pass"}`:                                                             "say which items to pass",
 		`{"name":"a","on":"spans","action":"transform"}`:                                                       "rules[0].statements: 0: say what to change",
 		`{"name":"a","statements":["x()"],` + drop + `}`:                                                       "only transform has statements",
 		`{"name":"a","on_error":"ignore",` + drop + `}`:                                                        "want keep or drop",

@@ -60,6 +60,7 @@ type world struct {
 	seq     uint64 // of the region's inbox
 	n       uint64 // of its outbox
 	emitted map[string]schemas.Window
+	passed  map[string]int // log records that the region has passed on: each reading is one, too
 	runner  *fold.Runner
 	stage   *fold.Stage
 
@@ -121,7 +122,7 @@ type journaled struct {
 
 func newWorld() *world {
 	w := &world{
-		now: began, box: newBox(), link: true, emitted: map[string]schemas.Window{},
+		now: began, box: newBox(), link: true, emitted: map[string]schemas.Window{}, passed: map[string]int{},
 		region: gateway.NewInboxFold(fmt.Sprintf("r01/%d", schemas.Partition(agent)), schemas.TierRegion, nil),
 	}
 	w.open = func(ctx context.Context) store { return life{w.box, ctx} }
@@ -196,6 +197,7 @@ func (w *world) step(deaf bool) {
 		s.seq++
 		s.pending = append(s.pending, schemas.Reading{
 			Boot: "b", Numbered: true, Seq: s.seq, EventTime: w.now, Values: []schemas.Value{{Metric: "m", Value: value(w.now)}},
+			Request: schemas.Request{Hash: s.seq}, Log: fmt.Appendf(nil, "%d of d%d", s.seq, d),
 		})
 	}
 	if w.stop != nil {
@@ -306,6 +308,9 @@ func (w *world) apply(data []byte) {
 	}
 	for _, c := range fold.Entries("r01", w.n, m, r, 1<<20) {
 		w.n = c.N
+		for _, l := range c.Logs {
+			w.passed[string(l.Data)]++
+		}
 		for _, list := range [...][]schemas.Window{c.Windows, c.Local} {
 			for _, win := range list {
 				name := fmt.Sprint(win.View, win.Key, win.Start, win.End, win.FirstN)
@@ -321,6 +326,8 @@ func (w *world) apply(data []byte) {
 // verdict is what has become of the readings.
 type verdict struct {
 	made, counted, late, twice uint64
+	passed, again, held        uint64 // log records: passed on, of these again, and held back
+	said                       uint64 // that the region says it has passed on
 	ledger                     *schemas.Ledger
 	check                      schemas.GatewayCheck
 }
@@ -346,6 +353,17 @@ func (w *world) verdict() (v verdict) {
 	}
 	for d := range w.devs {
 		v.made += w.devs[d].seq
+	}
+	for _, n := range w.passed {
+		v.passed += uint64(n)
+		v.again += uint64(n) - 1
+	}
+	for _, t := range w.region.Check(0).Passing {
+		if t.Outcome == schemas.Passed {
+			v.said += t.N
+		} else {
+			v.held += t.N
+		}
 	}
 	v.ledger, v.check = schemas.NewLedger(w.region.Ledgers(0)), w.region.Check(0)
 	return v

@@ -29,6 +29,12 @@ func (w *world) wrong(loss loss) string {
 		return fmt.Sprintf("unexplained %d and %d, debt %d: %+v", t.Unexplained, v.check.Unexplained, v.check.Debt, t)
 	case t.InFlight != 0 || t.Counted != v.counted:
 		return fmt.Sprintf("the ledger has %d counted and %d in flight, windows have %d", t.Counted, t.InFlight, v.counted)
+	case v.again > 0 || v.passed != v.said:
+		return fmt.Sprintf("%d log records are passed on, %d of them again; the region says %d", v.passed, v.again, v.said)
+	case v.passed+v.held+t.LostDeclared < v.made && loss < memory:
+		return fmt.Sprintf("of %d log records %d are passed on and %d held back; declared %+v", v.made, v.passed, v.held, t)
+	case loss == none && (v.held > 0 || v.passed != v.made):
+		return fmt.Sprintf("nothing was lost, but of %d log records %d are passed on and %d held back", v.made, v.passed, v.held)
 	case loss == none && (missing != 0 || t.LostDeclared != 0 || t.Shed != 0):
 		return fmt.Sprintf("nothing was lost, but of %d readings %d are counted and %d late; declared %+v", v.made, v.counted, v.late, t)
 	case loss < memory && missing > t.LostDeclared+t.Shed:

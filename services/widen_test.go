@@ -60,6 +60,8 @@ func playFolded(cuts []cut, steps int, twice bool, order []int) string {
 		return fmt.Sprintf("unexplained %d and %d, debt %d: %+v", l.Unexplained, v.check.Unexplained, v.check.Debt, l)
 	case v.counted+v.late+l.Shed != v.made || l.Counted != v.counted || l.Received != v.made:
 		return fmt.Sprintf("%d made, %d counted and %d late: %+v", v.made, v.counted, v.late, l)
+	case v.passed != v.said || v.again > 0 || v.passed+v.held != v.made || lossless && v.held > 0:
+		return fmt.Sprintf("of %d log records %d are passed on, %d of them again, and %d held back; the region says %d", v.made, v.passed, v.again, v.held, v.said)
 	case lossless && (sum != want || l.Shed != 0):
 		return fmt.Sprintf("sum %v, want %v; %d shed", sum, want, l.Shed)
 	}
@@ -70,7 +72,7 @@ func playFolded(cuts []cut, steps int, twice bool, order []int) string {
 func (w *world) fold(cuts []cut, twice bool) (out []*schemas.Commit) {
 	var owed []*schemas.Commit
 	for _, m := range w.all(agentBox) {
-		c, err := new(schemas.CommitDecoder).Decode(m.Data, schemas.WithWindows)
+		c, err := new(schemas.CommitDecoder).Decode(m.Data, schemas.WithWindows|schemas.WithLogs)
 		if err != nil {
 			panic(err)
 		}

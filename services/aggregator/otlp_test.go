@@ -21,6 +21,7 @@ type exporter struct {
 	total   float64
 	sizes   sketch.Sketch
 	spans   []schemas.Exemplar
+	logs    int // log records that are to be passed through
 	hash    uint64
 	last    []schemas.Reading
 	records uint64 // sent, repeats included
@@ -44,6 +45,10 @@ func (e *exporter) export(t *rapid.T, now int64) {
 		span.Trace[0], span.Span[0] = rapid.Byte().Draw(t, "trace")%16, byte(len(e.spans))
 		e.last = append(e.last, schemas.Reading{Trace: span.TraceID, Values: []schemas.Value{{Metric: schemas.SpanMetric, Value: span.Value}}})
 		e.spans = append(e.spans, span)
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "logs") {
+		e.last = append(e.last, schemas.Reading{Log: fmt.Appendf(nil, "log %d", e.logs), Values: []schemas.Value{{Metric: schemas.LogMetric, Value: 17}}})
+		e.logs++
 	}
 	for i := range e.last {
 		e.last[i].EventTime, e.last[i].IngestTime = now, now
@@ -131,7 +136,33 @@ func TestCumulative(t *testing.T) {
 			rt.Fatalf("ledger %+v, signals %+v; want %d records, %d again", l.Totals, l.Signals["traces"], e.records, e.again)
 		}
 		e.exemplified(rt, newest(t, whole))
+		e.passed(rt, whole)
 	})
+}
+
+// passed: each log record is in one commit, and the totals of the last one say how many there are.
+func (e *exporter) passed(t *rapid.T, commits [][]byte) {
+	came, said := map[string]bool{}, uint64(0)
+	for _, b := range commits {
+		c, err := new(schemas.CommitDecoder).Decode(b, schemas.WithLogs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range c.Logs {
+			if came[string(l.Data)] || l.Severity != 17 || l.Agent != "a001" || l.Tenant != "acme" || l.Device != "shop" {
+				t.Fatalf("log record %+v, there already: %v", l, came[string(l.Data)])
+			}
+			came[string(l.Data)] = true
+		}
+		for _, row := range c.Totals {
+			if row.Outcome == schemas.Passed {
+				said = row.N
+			}
+		}
+	}
+	if len(came) != e.logs || said != uint64(e.logs) {
+		t.Fatalf("%d log records are in commits, which say %d; want %d", len(came), said, e.logs)
+	}
 }
 
 // exemplified: the parts of each window have the exemplars of all spans in it, and no

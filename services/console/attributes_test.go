@@ -38,10 +38,13 @@ func TestAttributeLabels(t *testing.T) {
 func TestExportersAreServed(t *testing.T) {
 	r := whole(t)
 	families := r.scrape(asText)
-	for name, want := range map[string]float64{"weir_export_breaker_state": 2, "weir_export_log_records_total": 0} {
-		m := value(families, name, "exporter=prom", "tier=center")
-		if got := m.GetGauge().GetValue() + m.GetCounter().GetValue(); m == nil || got != want {
-			t.Errorf("%s is %v, want %v", name, m, want)
+	if m := value(families, "weir_export_breaker_state", "exporter=prom", "tier=center"); m.GetGauge().GetValue() != 2 {
+		t.Errorf("breaker: %v", m)
+	}
+	for outcome, want := range map[string]float64{"accepted": 0, "rejected": 2, "repeated": 0} {
+		m := value(families, "weir_export_log_records_total", "exporter=prom", "outcome="+outcome, "tier=center")
+		if m == nil || m.GetCounter().GetValue() != want {
+			t.Errorf("log records %s: %v, want %v", outcome, m, want)
 		}
 	}
 	if m := value(families, "weir_export_points_total", "exporter=prom", "outcome=accepted", "tier=center"); m.GetCounter().GetValue() != 7 {

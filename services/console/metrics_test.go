@@ -27,8 +27,12 @@ var rewrite = flag.Bool("rewrite", false, "write golden files anew")
 func whole(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t)
-	r.reply(schemas.AskLedger, []schemas.AgentLedger{balanced("a1", "demo")})
-	r.reply(schemas.AskGateway+".region", []schemas.GatewayCheck{check(schemas.TierRegion, 0)})
+	agent, region := balanced("a1", "demo"), check(schemas.TierRegion, 0)
+	held := schemas.Total{Tenant: "demo", Signal: schemas.Logs, Stage: schemas.StageIngest, Outcome: schemas.HeldBack, Reason: schemas.LogRate, N: 6}
+	agent.Rows = append(agent.Rows, held)
+	region.Passing = []schemas.Total{held}
+	r.reply(schemas.AskLedger, []schemas.AgentLedger{agent})
+	r.reply(schemas.AskGateway+".region", []schemas.GatewayCheck{region})
 	r.reply(schemas.AskIngest, map[string]any{
 		"Ready": true, "MQTT": map[string]any{"Unauthorized": map[string]int{"password": 2}},
 		"Rules":    []map[string]any{{"Rule": "health", "On": "spans", "Revision": 7, "Hits": 5, "Drops": 4, "Errors": 1}},
@@ -42,7 +46,7 @@ func whole(t *testing.T) *rig {
 	}})
 	r.reply(schemas.AskNotify(schemas.TierCenter), []schemas.ReceiverStatus{{Name: "ops", Tier: schemas.TierCenter, Told: 5}})
 	r.reply(schemas.AskOwnersOf(schemas.TierRegion), schemas.Owners{Tier: schemas.TierRegion, Owners: []string{"g1", "g2"}})
-	r.reply(schemas.Ask("export", string(schemas.TierCenter)), []schemas.ExportStatus{{Name: "prom", Tier: schemas.TierCenter, Breaker: "open", Points: 7, Requests: 3, Failed: 1}})
+	r.reply(schemas.Ask("export", string(schemas.TierCenter)), []schemas.ExportStatus{{Name: "prom", Tier: schemas.TierCenter, Breaker: "open", Points: 7, LogsRejected: 2, Requests: 3, Failed: 1}})
 	r.reply(schemas.AskLink(schemas.TierRegion), schemas.LinkStatus{Tier: schemas.TierRegion, Upstream: schemas.Center, Up: true})
 	return r
 }
@@ -130,6 +134,24 @@ func value(families map[string]*dto.MetricFamily, name string, labels ...string)
 // fleet is a window of the center's view by class.
 func fleet(class string, start int64, revision uint32, values ...float64) schemas.Window {
 	return window("fleet", fleetDims, []string{"demo", class, "temp"}, start, revision, schemas.OnTime, values...)
+}
+
+// TestLogRecordsAreServed: what becomes of log records that rules choose is told for each tier, and
+// is no outcome of records.
+func TestLogRecordsAreServed(t *testing.T) {
+	families := whole(t).scrape(asText)
+	for _, tier := range []string{"tier=agent", "tier=region"} {
+		if m := value(families, "weir_log_records_total", "outcome=held_back", "reason=log_rate", "tenant=demo", tier); m.GetCounter().GetValue() != 6 {
+			t.Errorf("%s: %v", tier, m)
+		}
+	}
+	for _, m := range families["weir_records_total"].GetMetric() {
+		for _, l := range m.GetLabel() {
+			if l.GetValue() == string(schemas.HeldBack) {
+				t.Errorf("among the records is %v", m)
+			}
+		}
+	}
 }
 
 func TestMetricsGolden(t *testing.T) {

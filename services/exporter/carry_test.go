@@ -112,6 +112,7 @@ type receiver struct {
 	form    otlpForm
 	got     map[string]string // a point by its name and time
 	records map[string]uint64
+	said    map[string]bool // bodies of log records
 	repeats int
 	next    func() answer
 	lies    func() bool // it has stored a request that it did not answer well
@@ -145,8 +146,22 @@ func (r *receiver) store(p *point) {
 	r.got[name], r.records[name] = value, p.records
 }
 
-func (r *receiver) logs(plog.Logs) try {
-	return func(context.Context) answer { return answer{} }
+func (r *receiver) logs(all plog.Logs) try {
+	return func(context.Context) answer {
+		a := r.next()
+		if a.verdict != accepted && (!a.unsure || !r.lies()) {
+			return a
+		}
+		for _, res := range all.ResourceLogs().All() {
+			for _, l := range res.ScopeLogs().At(0).LogRecords().All() {
+				if r.said == nil {
+					r.said = map[string]bool{}
+				}
+				r.said[l.Body().Str()] = true
+			}
+		}
+		return a
+	}
 }
 func (r *receiver) close() {}
 
@@ -173,7 +188,7 @@ func TestKilledAnywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawn(t)
 		form := all
-		form.delta = rapid.Bool().Draw(t, "delta")
+		form.delta, form.logs = rapid.Bool().Draw(t, "delta"), true
 		to := &receiver{
 			t: t, form: otlpForm{delta: form.delta}, got: map[string]string{}, records: map[string]uint64{},
 			next: func() answer {
@@ -204,6 +219,9 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 		if records != c.emitted {
 			t.Fatalf("%d of %d records arrived", records, c.emitted)
+		}
+		if len(to.said) != len(c.entries) || last.rec.LogsRejected != 0 {
+			t.Fatalf("%d of %d log records arrived, %d rejected", len(to.said), len(c.entries), last.rec.LogsRejected)
 		}
 		if l := last.core.ledger; l.Shown != c.emitted || l.Off != 0 || last.rec.Resets != 0 {
 			t.Fatalf("ledger %+v, %d resets; emitted %d", l, last.rec.Resets, c.emitted)

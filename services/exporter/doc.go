@@ -18,12 +18,12 @@
 //
 // The core is in values. finals.go tells from entries which parts are final; cumulative.go makes sums of them; core.go
 // joins both into a fold whose state can be kept and whose points are the same each time; batch.go and cursor.go say
-// what goes at once and what is written down before it goes; otlp.go, otlplogs.go, labels.go and remotewrite.go write
-// what receivers read; answer.go and retry.go say what an answer means. The shell is carry.go (one goroutine for each
-// exporter: reads, sends, waits), send*.go, keep.go, secrets.go and service.go (follows policy).
+// what goes at once and what is written down before it goes; otlp.go, otlplogs.go, otlppassed.go, labels.go and
+// remotewrite.go write what receivers read; answer.go and retry.go say what an answer means. The shell is carry.go (one
+// goroutine for each exporter: reads, sends, waits), send*.go, keep.go, secrets.go and service.go (follows policy).
 //
 // Goroutines: Run owns one that watches policy and one for each exporter, and joins them.
 //
-// Limits: one request of an exporter at a time is on its way, of at most 2,000 points. An exporter keeps at most 200,000
-// open parts and 20,000 sums; further series are added to one of the value weir.overflow.
+// Limits: one request of an exporter at a time is on its way, of at most 2,000 points or log records. An exporter
+// keeps at most 200,000 open parts and 20,000 sums; further series are added to one of the value weir.overflow.
 package exporter

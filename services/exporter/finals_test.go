@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"pgregory.net/rapid"
 
 	"weir/pkg/sketch"
@@ -95,7 +96,18 @@ func (c *center) commit(changes map[int64][]float64, through int64, finish bool)
 	}
 	c.open = left
 	e.Views = []schemas.Progress{{View: "fleet", Size: 10 * second, Uplink: schemas.TierCenter, OnTimeThrough: c.through, FinalThrough: c.through, Emitted: c.emitted}}
+	e.Logs = []schemas.PassedLog{{ID: c.n, Agent: "a1", Region: "north", Tenant: "t", Device: "pump", Data: oneLog(fmt.Sprint("entry ", c.n))}}
 	c.entries = append(c.entries, c.enc.Append(nil, e))
+}
+
+// oneLog is a log record as a commit has it.
+func oneLog(body string) []byte {
+	ld := plog.NewLogs()
+	r := ld.ResourceLogs().AppendEmpty()
+	r.Resource().Attributes().PutStr("service.name", "shop")
+	r.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr(body)
+	data, _ := new(plog.ProtoMarshaler).MarshalLogs(ld) // never fails
+	return data
 }
 
 func (c *center) at(start int64) *opened {

@@ -316,6 +316,53 @@ func TestFindingsAreLogs(t *testing.T) {
 	}
 }
 
+// TestPassedLogs: a log record is as its sender wrote it, with the way that it has gone; those of
+// one resource share it.
+func TestPassedLogs(t *testing.T) {
+	var all []passedLog
+	for i, tenant := range []string{"t", "t", "u"} {
+		l, err := readPassed(&schemas.PassedLog{ID: uint64(i + 1), Agent: "a1", Region: "north", Tenant: tenant, Device: "pump", Data: oneLog("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 {
+			l.Resource().Attributes().PutStr("service.name", "other")
+		}
+		all = append(all, l)
+	}
+	out := passedLogs(all)
+	if out.ResourceLogs().Len() != 2 || out.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().Len() != 2 {
+		t.Fatalf("%d resources of %d log records", out.ResourceLogs().Len(), out.LogRecordCount())
+	}
+	l := out.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(1)
+	sameAttributes(t, l.Attributes().AsRaw(), map[string]any{
+		"weir.tenant": "t", "device.id": "pump", "weir.agent": "a1", "weir.region": "north", "weir.log.id": "0000000000000002",
+	})
+	for _, data := range [][]byte{nil, {0xff}, append(oneLog("x"), oneLog("y")...)} {
+		if _, err := readPassed(&schemas.PassedLog{Data: data}); err == nil {
+			t.Errorf("%q is one log record", data)
+		}
+	}
+}
+
+// TestLogRequests: requests are bounded in log records and in bytes.
+func TestLogRequests(t *testing.T) {
+	var b batch
+	for _, n := range []int{maxLogs / 2, maxLogs / 2, 1, 2 * maxLogs, 1} {
+		b.passed(passedLog{bytes: n})
+	}
+	for range maxPoints {
+		b.passed(passedLog{})
+	}
+	var sizes []int
+	for _, some := range b.logRequests() {
+		sizes = append(sizes, len(some))
+	}
+	if !slices.Equal(sizes, []int{2, 1, 1, maxPoints, 1}) {
+		t.Errorf("requests of %v log records", sizes)
+	}
+}
+
 // BenchmarkExport is 39 windows of one series, from entry to request.
 func BenchmarkExport(b *testing.B) {
 	c := newCenter(b)

@@ -59,6 +59,7 @@ type outcome struct {
 	f      *Fold
 	n      uint64
 	latest map[string]schemas.Window // by window and part
+	logs   map[string]bool           // that went on
 }
 
 func (o *outcome) apply(t *rapid.T, m fold.Message) {
@@ -74,6 +75,15 @@ func (o *outcome) apply(t *rapid.T, m fold.Message) {
 				t.Fatalf("%s: revision %d, %s, after %d, %s", k, w.Revision, w.Timing, old.Revision, old.Timing)
 			}
 			o.latest[k] = w
+		}
+		for _, l := range c.Logs {
+			if o.logs == nil {
+				o.logs = map[string]bool{}
+			}
+			if o.logs[string(l.Data)] || l.Region != "r01" {
+				t.Fatalf("log record %s of region %s goes on, and has gone on already: %v", l.Data, l.Region, o.logs[string(l.Data)])
+			}
+			o.logs[string(l.Data)] = true
 		}
 	}
 	if c := o.f.Check(0); c.Unexplained != 0 {
@@ -146,6 +156,13 @@ func TestAnyOrderIsInOrder(t *testing.T) {
 				got.f = restarted(t, got.f)
 			}
 			got.apply(t, m)
+		}
+		logs := 0
+		for _, a := range agents {
+			logs += a.logs
+		}
+		if len(got.logs) != logs || len(want.logs) != logs {
+			t.Fatalf("%d and %d log records have gone on, want %d", len(got.logs), len(want.logs), logs)
 		}
 		if a, b := got.values(), want.values(); !reflect.DeepEqual(a, b) {
 			t.Fatalf("windows\n got %+v\nwant %+v", a, b)
@@ -224,7 +241,7 @@ func TestADifferenceShows(t *testing.T) {
 		a := drawAgent(t, "a1", 1)
 		lost := uint64(0)
 		for i, e := range a.entries {
-			c, err := new(schemas.CommitDecoder).Decode(e, schemas.WithWindows)
+			c, err := new(schemas.CommitDecoder).Decode(e, schemas.WithWindows|schemas.WithLogs)
 			if err != nil {
 				t.Fatal(err)
 			}

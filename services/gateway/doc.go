@@ -22,6 +22,9 @@
 // Partitions of an inbox may be shared with other gateways by leases, each with a
 // reader, a stage and a fence of its own (post.go).
 //
+// Log records that are passed through go on with the commit of the message that brought
+// them, each once; how many came is compared with what the producers say (logs.go).
+//
 // Final windows of published views also go out as JSON lines, where the view
 // ends and once the commit that makes them final is written: each at most once
 // (publish.go). A window that has been passed by is not remembered, so what

@@ -29,7 +29,7 @@ func (f *Fold) flush() *fold.Results {
 		f.holdBack(m)
 	}
 	f.findings.settle(f.home(), f.now)
-	if f.out.Len() == 0 && len(f.ended) == 0 && len(f.findings.ready) == 0 && len(f.logs) == 0 && !(second && moved) {
+	if f.out.Len() == 0 && len(f.ended) == 0 && len(f.findings.ready) == 0 && !f.passes() && !(second && moved) {
 		return nil
 	}
 	if second {

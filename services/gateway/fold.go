@@ -40,7 +40,7 @@ type Fold struct {
 
 	findings findings
 	passed   map[string]uint64   // log records that have gone on, by tenant
-	logs     []schemas.PassedLog // for the next commit
+	logs     []schemas.PassedLog // for the next commit; between messages there are some only while there is no time yet
 	flushes  uint64              // since the state was made or restored
 	touched  []*merged           // by what has just become whole or final
 	dirty    []*merged           // came out, have changed, and wait for the next second
@@ -117,8 +117,7 @@ func (f *Fold) Apply(m fold.Message) (*fold.Results, error) {
 	f.conclude(p)
 	p.account()
 	f.found(c.Findings)
-	f.pass(p, s, c)
-	if !ended && len(f.touched) == 0 && len(f.findings.ready) == 0 && len(f.logs) == 0 {
+	if !ended && len(f.touched) == 0 && len(f.findings.ready) == 0 && !f.passes() {
 		return nil, nil
 	}
 	return f.flush(), nil
@@ -151,6 +150,7 @@ func (f *Fold) enter(p *producer, s *space, st *stretch, c *schemas.Commit) (who
 	p.succeed(s, c)
 	p.remember(s, c)
 	s.lack(c.Shed)
+	f.pass(p, s, c)
 	r := f.runOf(s, c.RunFirst)
 	for i := range c.Windows {
 		if c.Estate {

@@ -21,6 +21,7 @@ type agentScript struct {
 	entries [][]byte
 	latest  map[string]schemas.Window // by view, key, start, epoch and part
 	before  []schemas.Continuation    // epochs that are over, and of which all may still come
+	logs    int                       // that it has passed through
 }
 
 // subject is the outbox of an agent or a partition.
@@ -53,7 +54,7 @@ func (a *agentScript) play(t *rapid.T, epoch byte, through int64) int64 {
 	var enc schemas.CommitEncoder
 	name := a.name
 	ids := uint64(epoch) << 32
-	n := uint64(0)
+	n, passed := uint64(0), uint64(0)
 	for range rapid.IntRange(1, 25).Draw(t, "commits") {
 		n++
 		through += int64(rapid.IntRange(0, 3).Draw(t, "advance")) * 10 * second
@@ -107,8 +108,14 @@ func (a *agentScript) play(t *rapid.T, epoch byte, through int64) int64 {
 			}
 			c.Views = append(c.Views, schemas.Progress{View: v, Size: 10 * second, Uplink: up, Publish: true, OnTimeThrough: through + 60*second, FinalThrough: through, Emitted: emitted[v]})
 		}
+		for range rapid.IntRange(-2, 2).Draw(t, "logs") {
+			passed++
+			c.Logs = append(c.Logs, schemas.PassedLog{ID: uint64(epoch)<<32 | passed, Agent: name, Tenant: "t", Data: fmt.Appendf(nil, "%s %d %d", name, epoch, passed)})
+		}
+		c.Totals = []schemas.Total{{Tenant: "t", Signal: schemas.Logs, Stage: schemas.StageAggregator, Outcome: schemas.Passed, N: passed}}
 		if cut := rapid.IntRange(-4, len(c.Windows)).Draw(t, "cut"); cut > 0 {
 			begin := &schemas.Commit{Producer: name, Epoch: c.Epoch, N: n, RunFirst: n, Windows: c.Windows[:cut], Continues: a.before}
+			begin.Logs, c.Logs = c.Logs[:len(c.Logs)/2], c.Logs[len(c.Logs)/2:]
 			a.entries = append(a.entries, enc.Append(nil, begin))
 			n++
 			c.N, c.Windows = n, c.Windows[cut:]
@@ -116,6 +123,7 @@ func (a *agentScript) play(t *rapid.T, epoch byte, through int64) int64 {
 		a.entries = append(a.entries, enc.Append(nil, c))
 	}
 	a.before = append([]schemas.Continuation{{Epoch: schemas.Epoch{epoch}, From: 1, N: n, State: n}}, a.before...)
+	a.logs += int(passed)
 	return through
 }
 

@@ -94,8 +94,30 @@ func (f *Fold) pass(p *producer, s *space, c *schemas.Commit) {
 			l.Region = f.home()
 		}
 		f.passed[l.Tenant]++
+		if f.now == never { // it waits, see passes
+			l.Data = slices.Clone(l.Data)
+		}
 		f.logs = append(f.logs, *l)
 	}
+}
+
+// passes reports whether there are log records for a commit. Before the first commit of any
+// producer is whole there is no time for one: they wait.
+func (f *Fold) passes() bool { return len(f.logs) > 0 && f.now != never }
+
+// appendLogs appends those that wait, in the form of a commit.
+func (f *Fold) appendLogs(b []byte) []byte {
+	c := schemas.Commit{N: 1, RunFirst: 1, Logs: f.logs}
+	return fold.AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
+}
+
+func (f *Fold) readLogs(r *fold.StateReader) {
+	c, err := f.dec.Decode(slices.Clone(r.Bytes()), schemas.WithLogs)
+	if err != nil {
+		r.Fail(err)
+		return
+	}
+	f.logs = c.Logs
 }
 
 // lack notes log records that a folded entry says were left out.

@@ -19,7 +19,8 @@
 //     attributes are service.name, span.name, span.kind and status.code, as
 //     spanmetrics has them, and those of its own that views look at.
 //   - A log record is its severity number under schemas.LogMetric, with
-//     service.name and severity.
+//     service.name and severity. One that rules choose to be passed through keeps its
+//     bytes, with resource and scope, as far as its device's limits let it (pass.go).
 //
 // Readings carry the hash of their request's bytes and their place in it, so that
 // those of a request that is sent again are known.

@@ -168,6 +168,40 @@ func TestRunCounts(t *testing.T) {
 	}
 }
 
+// TestPass: a log record is chosen by any rule that passes it, as long as none drops it, and sees
+// what rules behind that change.
+func TestPass(t *testing.T) {
+	p := compiled(t, `[
+		{"name":"first","on":"logs","action":"pass","conditions":["severity_number >= SEVERITY_NUMBER_ERROR"]},
+		{"name":"fails","on":"logs","action":"pass","conditions":["Int(attributes) == 1"]},
+		{"name":"noise","on":"logs","action":"drop","conditions":["body == \"noise\""]},
+		{"name":"hide","on":"logs","action":"transform","statements":["set(body, \"hidden\")"]}]`)
+	run := p.For("t")
+	rl := plog.NewLogs().ResourceLogs().AppendEmpty()
+	sl := rl.ScopeLogs().AppendEmpty()
+	for _, c := range []struct {
+		severity plog.SeverityNumber
+		body     string
+		why      schemas.Reason
+		pass     bool
+	}{
+		{plog.SeverityNumberError, "x", "", true},
+		{plog.SeverityNumberInfo, "x", "", false},
+		{plog.SeverityNumberFatal, "noise", schemas.ByRule, false},
+	} {
+		l := sl.LogRecords().AppendEmpty()
+		l.SetSeverityNumber(c.severity)
+		l.Body().SetStr(c.body)
+		why, pass := run.Log(rl, sl, l)
+		if why != c.why || pass != c.pass || why == "" && l.Body().Str() != "hidden" {
+			t.Errorf("%s %s: %q %v, body %s", c.severity, c.body, why, pass, l.Body().Str())
+		}
+	}
+	if got := run.Counts(); got[0].Hits != 2 || got[1].Errors != 3 || got[2].Drops != 1 {
+		t.Errorf("rules did %+v", got)
+	}
+}
+
 func TestPointsOfAllTypes(t *testing.T) {
 	p := compiled(t, `[{"name":"r","on":"points","action":"drop","conditions":["metric.name == \"m\" and attributes[\"host\"] == \"a\""]}]`)
 	rm := pmetric.NewMetrics().ResourceMetrics().AppendEmpty()

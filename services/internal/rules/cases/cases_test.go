@@ -32,6 +32,7 @@ func run(t testing.TB, list, items string) []cases.Result {
 const mixed = `[
 	{"name":"debug","on":"logs","action":"drop","conditions":["severity_number < SEVERITY_NUMBER_INFO"],"tenants":["acme"]},
 	{"name":"celsius","on":"points","action":"transform","conditions":["metric.unit == \"K\""],"statements":["set(value_double, value_double - 273.0)","set(metric.unit, \"Cel\")"]},
+	{"name":"errors","on":"logs","action":"pass","conditions":["severity_number >= SEVERITY_NUMBER_ERROR"]},
 	{"name":"odd","on":"spans","action":"drop","conditions":["Int(attributes) == 1"]}]`
 
 func TestCases(t *testing.T) {
@@ -39,6 +40,8 @@ func TestCases(t *testing.T) {
 		`- {name: a, tenant: acme, log: {body: x, severity: debug}, expect: dropped, by: debug}`:                                                              `{"name":"a","ok":true,"outcome":"dropped","by":"debug"}`,
 		`- {name: a, log: {body: x, severity: debug}, expect: dropped}`:                                                                                       `{"name":"a","ok":false,"outcome":"kept","differences":[{"field":"outcome","want":"dropped","got":"kept"}]}`,
 		`- {name: a, tenant: acme, log: {severity: debug}, expect: dropped, by: other}`:                                                                       `{"name":"a","ok":false,"outcome":"dropped","by":"debug","differences":[{"field":"by","want":"other","got":"debug"}]}`,
+		`- {name: a, log: {body: x, severity: error}, expect: passed, after: {body: x}}`:                                                                      `{"name":"a","ok":true,"outcome":"passed"}`,
+		`- {name: a, log: {body: x, severity: error}, expect: kept}`:                                                                                          `{"name":"a","ok":false,"outcome":"passed","differences":[{"field":"outcome","want":"kept","got":"passed"}]}`,
 		`- {name: a, point: {metric: temp, unit: K, value: 300}, expect: kept, after: {unit: Cel, value: 27, attributes: {}}}`:                                `{"name":"a","ok":true,"outcome":"kept"}`,
 		`- {name: a, point: {metric: temp, unit: K, value: 300, attributes: {n: 1}}, expect: kept, after: {value: 300, attributes: {n: 2, m: x}}}`:            `{"name":"a","ok":false,"outcome":"kept","differences":[{"field":"value","want":300,"got":27},{"field":"attributes[\"m\"]","want":"x","got":null},{"field":"attributes[\"n\"]","want":2,"got":1}]}`,
 		`- {name: a, log: {body: {n: [1, x]}, severity: warn}, resource: {a: b}, expect: kept, after: {body: {n: [1, x]}, severity: warn, resource: {a: b}}}`: `{"name":"a","ok":true,"outcome":"kept"}`,
@@ -69,6 +72,8 @@ func TestReadRefuses(t *testing.T) {
 		"policy: p\nitems:\n- {span: {name: x}, " + log + "}":           "one of them",
 		"policy: p\nitems:\n- {expect: kept}":                           "one of them",
 		"policy: p\nitems:\n- {log: {}, expect: gone}":                  "want kept, dropped or passed",
+		"policy: p\nitems:\n- {span: {name: x}, expect: passed}":        "only log records are passed through",
+		"policy: p\nitems:\n- {log: {}, expect: passed, by: r}":         "leave it out",
 		"policy: p\nitems:\n- {log: {}, expect: kept, by: r}":           "leave it out",
 		"policy: p\nitems:\n- {log: {}, expect: dropped, after: {}}":    "leave out after",
 		"policy: p\nitems:\n- {log: {severity: loud}, expect: kept}":    "want one of unspecified, trace",
