@@ -57,9 +57,10 @@ func (s *passedLogs) has(n uint64, l *schemas.PassedLog) (has, unsure bool) {
 	return has, !has && s.forgottenN > n && l.Ingest <= s.forgottenAt
 }
 
-// brought reports whether a lost copy of a producer's store has brought a log record of an
-// epoch; unsure: it may have.
-func (p *producer) brought(s *space, l *schemas.PassedLog) (has, unsure bool) {
+// brought reports whether another epoch of a producer has brought a log record that is in
+// entry n of this one; unsure: it may have. Only what one knows and the other does not can be
+// in both, whichever comes first.
+func (p *producer) brought(s *space, n uint64, l *schemas.PassedLog) (has, unsure bool) {
 	look := func(other *space, after uint64) {
 		h, u := other.logs.has(after, l)
 		has, unsure = has || h, unsure || u
@@ -67,6 +68,13 @@ func (p *producer) brought(s *space, l *schemas.PassedLog) (has, unsure bool) {
 	for _, k := range s.after {
 		if old := p.spaces[k.Epoch]; old != nil && old.last() > k.State {
 			look(old, k.State)
+		}
+	}
+	for _, heir := range p.spaces {
+		for _, k := range heir.after {
+			if p.spaces[k.Epoch] == s && n > k.State {
+				look(heir, 0)
+			}
 		}
 	}
 	for _, x := range s.rivals {
@@ -80,7 +88,7 @@ func (f *Fold) pass(p *producer, s *space, c *schemas.Commit) {
 	for i := range c.Logs {
 		l := &c.Logs[i]
 		s.logs.came[l.Tenant]++
-		has, unsure := p.brought(s, l)
+		has, unsure := p.brought(s, c.N, l)
 		s.logs.note(c.N, l)
 		switch {
 		case has:

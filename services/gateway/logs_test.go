@@ -73,6 +73,20 @@ func TestLogsBalance(t *testing.T) {
 	p.want("one has not come", 1, "aggregator passed  3; outbox held_back outbox_full 3; ")
 }
 
+// TestLogsOfAnHeirComeFirst: entries come in any order, also those of two epochs that have a log
+// record in common.
+func TestLogsOfAnHeirComeFirst(t *testing.T) {
+	p := &passing{t: t, f: NewFold("r01/0", schemas.TierRegion)}
+	p.apply(&schemas.Commit{N: 1, Logs: logRecords(1), Totals: saysPassed(1)})
+	p.apply(&schemas.Commit{
+		Epoch: schemas.Epoch{2}, N: 1, Continues: []schemas.Continuation{{From: 2, N: 2, State: 1}}, Logs: logRecords(3, 4), Totals: saysPassed(2),
+	})
+	if got := p.apply(&schemas.Commit{N: 2, Logs: logRecords(2, 3), Totals: saysPassed(3)}); len(got) != 1 || got[0] != 2 {
+		t.Errorf("%v go on, want 2", got)
+	}
+	p.want("one again", 0, "aggregator passed  4; ")
+}
+
 // TestLogsOfALostCopy: an agent goes on from an older copy of its stores and passes through again
 // what the lost copy had; what nobody remembers any more is in doubt.
 func TestLogsOfALostCopy(t *testing.T) {
