@@ -70,10 +70,16 @@ func (p *producer) brought(s *space, n uint64, l *schemas.PassedLog) (has, unsur
 			look(old, k.State)
 		}
 	}
-	for _, heir := range p.spaces {
-		for _, k := range heir.after {
+	for _, x := range p.spaces {
+		if x == s {
+			continue
+		}
+		if p.agent && (s.fromNothing() || x.fromNothing()) {
+			look(x, 0)
+		}
+		for _, k := range x.after {
 			if p.spaces[k.Epoch] == s && n > k.State {
-				look(heir, 0)
+				look(x, 0)
 			}
 		}
 	}
@@ -82,6 +88,9 @@ func (p *producer) brought(s *space, n uint64, l *schemas.PassedLog) (has, unsur
 	}
 	return has, unsure && !has
 }
+
+// fromNothing reports whether an epoch knows no other, and none knows it.
+func (s *succession) fromNothing() bool { return len(s.after)+len(s.endings) == 0 }
 
 // pass takes the log records of an entry, for the next commit.
 func (f *Fold) pass(p *producer, s *space, c *schemas.Commit) {

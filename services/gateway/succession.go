@@ -186,7 +186,7 @@ func (p *producer) unknown(s *space) {
 // revised the window. An epoch that goes on from nothing, because all was lost while
 // nobody could be asked, knows no other.
 func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
-	if p.agent && len(s.after)+len(s.endings) == 0 {
+	if p.agent && s.fromNothing() {
 		return p.touchedBeside(s, w, key)
 	}
 	for _, k := range s.after {
