@@ -275,8 +275,12 @@ func (s *Sender) settle(m *nats.Msg) {
 }
 
 // check fails everything when there is no link, or another than there was, and
-// what has been silent for too long. It returns the link as it is.
+// what has been silent for too long. It returns the link as it is; 0 while nothing is
+// in flight: then any link will do.
 func (s *Sender) check(was uint64) (is uint64) {
+	if s.idle() {
+		return 0
+	}
 	if s.link != nil {
 		is = s.link()
 		if is == 0 || was != 0 && is != was {
@@ -291,6 +295,13 @@ func (s *Sender) check(was uint64) (is uint64) {
 		f.done(nil, fmt.Errorf("%w within %v", ErrLost, sendSilence))
 	}
 	return is
+}
+
+// idle reports whether nothing is in flight.
+func (s *Sender) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.flights.in) == 0
 }
 
 // fail brings everything in flight to its end.
