@@ -77,9 +77,21 @@ func (r *reader) failed(ctx context.Context, err error) error {
 // What a reader asks the server for ahead of what it has handled. The bytes
 // leave room for the largest message.
 const (
-	aheadMessages = 2048
-	aheadBytes    = maxPayload + 1<<20
+	aheadNear  = 256  // messages, from a server in this process: they are there at once
+	aheadFar   = 2048 // messages, from others
+	aheadBytes = maxPayload + 1<<20
 )
+
+// near reports whether the server is in this process.
+func (r *reader) near() bool { return r.bus.sound != nil }
+
+// ahead is how many messages are asked for at a time.
+func (r *reader) ahead() uint64 {
+	if r.near() {
+		return aheadNear
+	}
+	return aheadFar
+}
 
 // A consumer that is quiet says this often that it is still there. After two
 // heartbeats that are missing the reader takes another one. Where the machine is
@@ -95,7 +107,7 @@ const (
 // goes with its connection, which tells, so whoever waits there for what is new need
 // not be woken for less.
 func (r *reader) heartbeat() time.Duration {
-	if r.bus.sound != nil && !r.ends() {
+	if r.near() && !r.ends() {
 		return longestBeat
 	}
 	return r.beat
@@ -127,7 +139,7 @@ func (r *reader) consume(ctx context.Context) error {
 			return err
 		}
 	}
-	ahead := int(min(aheadMessages, r.last-r.next+1))
+	ahead := int(min(r.ahead(), r.last-r.next+1))
 	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(ahead, aheadBytes), jetstream.PullHeartbeat(r.heartbeat()))
 	if err != nil {
 		return err
