@@ -133,7 +133,7 @@ func TestFullOutbox(t *testing.T) {
 			t.Errorf("%d shed, %d windows in one: %s", l.Totals.Shed, widened, u.log.String())
 		}
 	})
-	f("too small for what is young", 84<<10, 1000, func(_ *uplinked, l *schemas.Ledger, _ uint32) {
+	f("too small for what is young", 128<<10, 1000, func(_ *uplinked, l *schemas.Ledger, _ uint32) {
 		if l.Totals.Shed == 0 || len(l.Reasons) != 1 || l.Reasons[0].Stage != schemas.StageOutbox {
 			t.Errorf("%+v", l.Reasons)
 		}
