@@ -402,6 +402,42 @@ func TestAnEpochIsGivenUp(t *testing.T) {
 	}
 }
 
+// TestRegionAnew: a region has begun anew with an empty folder, and gets from its agents
+// again what they still have. The center counts no record twice, in whichever order the
+// entries of the two come, and its totals are those of the fuller one.
+func TestRegionAnew(t *testing.T) {
+	window := func(start int64, values ...float64) schemas.Window {
+		return sketched("fleet", "class", "c", start*10*second, 1, values...)
+	}
+	told := func(epoch byte, n uint64, received uint64, windows ...schemas.Window) *schemas.Commit {
+		c := tellingOne("r01/0", n, int64(10*n), windows...)
+		c.Epoch = schemas.Epoch{epoch}
+		c.Views[0].Emitted = received
+		c.Totals = []schemas.Total{
+			{Tenant: "t", Signal: schemas.Metrics, N: received},
+			{Tenant: "t", Signal: schemas.Metrics, Stage: schemas.StageAggregator, Outcome: schemas.Counted, N: received},
+		}
+		return c
+	}
+	lost := []*schemas.Commit{told(1, 1, 2, window(0, 5, 6)), told(1, 2, 3, window(1, 7))}
+	anew := []*schemas.Commit{told(2, 1, 3, window(0, 5, 6), window(1, 7)), told(2, 2, 5, window(2, 8, 9))}
+	for _, commits := range [][]*schemas.Commit{{lost[0], lost[1], anew[0], anew[1]}, {lost[0], lost[1], anew[1], anew[0]}} {
+		f := fleetFold{t, NewFold("center/0", schemas.TierCenter)}
+		for _, c := range commits {
+			f.tell(c)
+		}
+		n := uint64(0)
+		for _, m := range f.windows {
+			w, _ := m.sum(nil)
+			n += w.Count
+		}
+		l := schemas.NewLedger(f.Ledgers(0)).Totals
+		if c := f.Check(0); n != 5 || l.Received != 5 || l.Counted != 5 || c.Unexplained != 0 || c.Debt != 0 {
+			t.Errorf("%d records in windows of 5: %+v, %+v", n, l, c)
+		}
+	}
+}
+
 // TestForgedEntries: numbers that no fold gives, entries in the name of others,
 // and more holes than anybody makes leave the fold as it is.
 func TestForgedEntries(t *testing.T) {

@@ -63,10 +63,14 @@ func (p *producer) speaks(by, of schemas.Epoch, depth int) bool {
 	})
 }
 
-// totals are the producer's, of all epochs: their sum, but what is lost only once.
+// totals are the producer's, of all epochs: their sum, but what is lost only once. Those of
+// a gateway are told again in each epoch.
 func (p *producer) totals() map[schemas.Total]uint64 {
 	if p.line == nil {
 		p.retell()
+	}
+	if !p.agent && len(p.spaces) > 1 {
+		return p.fullest()
 	}
 	sum := map[schemas.Total]uint64{}
 	for _, s := range p.spaces {
@@ -78,6 +82,41 @@ func (p *producer) totals() map[schemas.Total]uint64 {
 	}
 	for tenant, n := range p.line.brought {
 		reconcile(sum, tenant, n)
+	}
+	return sum
+}
+
+// fullest are the totals of a gateway that has begun anew, with an empty folder: its
+// producers have told it once more all that they had come to. So of each share that epoch
+// speaks which has received more, the current one where they are equal. Where a producer
+// has not come back, and the others have had more since, its records are not among them.
+func (p *producer) fullest() map[schemas.Total]uint64 {
+	type share struct {
+		tenant string
+		signal schemas.Signal
+	}
+	most, speaks := map[share]uint64{}, map[share]*space{}
+	rows := map[*space][]schemas.Total{}
+	for _, e := range p.epochs() {
+		s := p.spaces[e]
+		rows[s] = s.account()
+		received := map[share]uint64{}
+		for _, t := range rows[s] {
+			who, n := share{t.Tenant, t.Signal}, uint64(0)
+			if t.Stage == "" && t.Outcome == "" {
+				n = t.N
+			}
+			received[who] += n
+		}
+		for who, n := range received {
+			if speaks[who] == nil || n > most[who] || n == most[who] && s == p.current {
+				most[who], speaks[who] = n, s
+			}
+		}
+	}
+	sum := map[schemas.Total]uint64{}
+	for s, told := range rows {
+		addTotals(sum, slices.DeleteFunc(slices.Clone(told), func(t schemas.Total) bool { return speaks[share{t.Tenant, t.Signal}] != s }))
 	}
 	return sum
 }

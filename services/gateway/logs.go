@@ -74,7 +74,7 @@ func (p *producer) brought(s *space, n uint64, l *schemas.PassedLog) (has, unsur
 		if x == s {
 			continue
 		}
-		if p.agent && (s.fromNothing() || x.fromNothing()) {
+		if s.fromNothing() || x.fromNothing() {
 			look(x, 0)
 		}
 		for _, k := range x.after {

@@ -21,7 +21,7 @@ type producer struct {
 	current *space   // whose newest whole commit has the greatest agent time; nil: none is whole yet
 	owes    bool     // entries are missing; see account
 	line    *lineage // nil: it must be found out
-	agent   bool     // in a new epoch it names those before, once it has heard of them
+	agent   bool     // else a gateway, to which producers tell again what they have come to
 }
 
 func newProducer(name string, tier schemas.Tier) *producer {

@@ -183,10 +183,10 @@ func (p *producer) unknown(s *space) {
 
 // doubtful reports whether a window of an epoch may hold records that a lost copy of
 // its producer's store has brought: an entry that the producer does not know has
-// revised the window. An epoch that goes on from nothing, because all was lost while
-// nobody could be asked, knows no other.
+// revised the window. An epoch that goes on from nothing knows no other: all was lost
+// while nobody could be asked, or a gateway has begun anew with an empty folder.
 func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
-	if p.agent && s.fromNothing() {
+	if s.fromNothing() {
 		return p.touchedBeside(s, w, key)
 	}
 	for _, k := range s.after {
