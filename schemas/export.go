@@ -31,6 +31,7 @@ type ExportStatus struct {
 	Resets                     uint64 // times that sums began anew because what they held was lost
 
 	Logs, LogsRejected, LogsRepeated uint64 // log records, findings among them: likewise
+	LogsShed                         uint64 // log records that fell out of a full outbox
 
 	// In records of the views chosen.
 	Shown, Unreadable, Overlapping, Shed, Off uint64

@@ -12,7 +12,7 @@ import (
 // are those of the windows in them.
 var (
 	exportPointsDesc   = describe("weir_export_points_total", "counter", "Data points by how their sending ended: accepted, rejected for good, or repeated, which counts sendings whose points may have been stored before.", "exporter", "tier", "outcome")
-	exportLogsDesc     = describe("weir_export_log_records_total", "counter", "Log records, findings among them, by how their sending ended: accepted, rejected for good, or repeated, which counts sendings that may have been stored before.", "exporter", "tier", "outcome")
+	exportLogsDesc     = describe("weir_export_log_records_total", "counter", "Log records, findings among them, by how their sending ended: accepted, rejected for good, repeated, which counts sendings that may have been stored before, or shed because the outbox was full.", "exporter", "tier", "outcome")
 	exportRecordsDesc  = describe("weir_export_records_total", "counter", "Records of final windows by what became of them: shown in points, unreadable, overlapping (hopping windows that a sum leaves out), or shed because the outbox was full.", "exporter", "tier", "outcome")
 	exportRequestsDesc = describe("weir_export_requests_total", "counter", "Requests since the start of the exporter, by result: sent or failed; failed ones are sent again.", "exporter", "tier", "result")
 	exportResetsDesc   = describe("weir_export_resets_total", "counter", "Times that cumulative series began anew because what they held was lost.", "exporter", "tier")
@@ -51,7 +51,7 @@ func (out sink) exports(all []schemas.ExportStatus) {
 		}
 		out.counter(exportRequestsDesc, e.Requests-e.Failed, e.Name, tier, "sent")
 		out.counter(exportRequestsDesc, e.Failed, e.Name, tier, "failed")
-		for outcome, n := range map[string]uint64{"accepted": e.Logs, "rejected": e.LogsRejected, "repeated": e.LogsRepeated} {
+		for outcome, n := range map[string]uint64{"accepted": e.Logs, "rejected": e.LogsRejected, "repeated": e.LogsRepeated, "shed": e.LogsShed} {
 			out.counter(exportLogsDesc, n, e.Name, tier, outcome)
 		}
 		out.counter(exportResetsDesc, e.Resets, e.Name, tier)

@@ -385,6 +385,7 @@ func (c *carrier) show() {
 		s.Open, s.Series = open, series
 		s.Points, s.Rejected, s.Repeated, s.Resets = c.rec.Points, c.rec.Rejected, c.rec.Repeated, c.rec.Resets
 		s.Logs, s.LogsRejected, s.LogsRepeated = c.rec.Logs, c.rec.LogsRejected, c.rec.LogsRepeated
+		s.LogsShed = l.LogsShed
 		s.Shown, s.Unreadable, s.Overlapping, s.Shed, s.Off = l.Shown, l.Unreadable, l.Overlapping, l.Shed, l.Off
 	})
 }

@@ -47,6 +47,8 @@ type ledger struct {
 	Shed        uint64 `json:"shed"`        // never read: the outbox was full, or memory
 	Off         uint64 `json:"off"`         // differences that nothing explains: must stay 0
 	Damaged     uint64 `json:"damaged"`     // messages that cannot be read, and log records
+
+	LogsShed uint64 `json:"logs_shed,omitempty"` // log records never read: the outbox was full
 }
 
 func newCore(c choice, base uint64) *core {
@@ -77,6 +79,9 @@ func (c *core) apply(batch *batch, subject string, seq uint64, data []byte) erro
 	}
 	if seq > c.sent {
 		c.ledger.Shed += took.shed
+		if c.choice.logs {
+			c.ledger.LogsShed += took.logs
+		}
 	}
 	c.ledger.Off += took.off
 	if took.gap && seq <= c.sent && !c.choice.delta { // what was sent cannot be added up again
@@ -144,16 +149,17 @@ func (c *core) export(b *batch, finals []*final) (err error) {
 	return err
 }
 
-// stateVersion is the first byte of a state. Version 1, which had no exemplars, is read
-// too. A state is a cache: one of a newer version is not read, and sums begin anew.
-const stateVersion = 2
+// stateVersion is the first byte of a state. Versions 1, which had no exemplars, and 2,
+// which had no log records, are read too. A state is a cache: one of a newer version is
+// not read, and sums begin anew.
+const stateVersion = 3
 
 // append appends the whole state, as it is between two messages.
 func (c *core) append(b []byte) []byte {
 	b = append(b, stateVersion)
 	b = binary.AppendUvarint(b, c.base)
 	b = binary.AppendUvarint(b, c.pos)
-	for _, n := range [...]uint64{c.ledger.Shown, c.ledger.Unreadable, c.ledger.Overlapping, c.ledger.Shed, c.ledger.Off, c.ledger.Damaged} {
+	for _, n := range [...]uint64{c.ledger.Shown, c.ledger.Unreadable, c.ledger.Overlapping, c.ledger.Shed, c.ledger.Off, c.ledger.Damaged, c.ledger.LogsShed} {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = binary.AppendVarint(b, c.now)
@@ -177,7 +183,10 @@ func (c *core) restore(b []byte) error {
 		return fmt.Errorf("state of version %d", version)
 	}
 	c.base, c.pos = r.Uint(), r.Uint()
-	c.ledger = ledger{r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()}
+	c.ledger = ledger{Shown: r.Uint(), Unreadable: r.Uint(), Overlapping: r.Uint(), Shed: r.Uint(), Off: r.Uint(), Damaged: r.Uint()}
+	if version > 2 {
+		c.ledger.LogsShed = r.Uint()
+	}
 	c.now, c.sums.swept = r.Int(), r.Int()
 	for range r.Len() {
 		s := readSource(&r, version)

@@ -61,6 +61,7 @@ type source struct {
 	fresh    []*part              // of the commit that is being read
 	previous bool                 // parts of an earlier epoch may be open
 	marks    map[string]*mark     // by view
+	logs     passing
 }
 
 // mark is how far a view is, and its balance in records: emitted − base = counted.
@@ -87,6 +88,7 @@ func newSource(producer string) *source {
 type taken struct {
 	finals []*final // in the order of their ends
 	shed   uint64   // records that never came, or found no room
+	logs   uint64   // log records that never came
 	off    uint64   // differences that nothing explains
 	gap    bool     // entries are missing before it
 }
@@ -107,8 +109,11 @@ func (s *source) apply(c *schemas.Commit, want wants, full func() bool) taken {
 			}
 		}
 	}
+	s.logs.read += uint64(len(c.Logs))
 	if c.End && !c.Estate {
 		s.end(c, want, &out)
+		shed, off := s.logs.judge(c.Totals, out.gap)
+		out.logs, out.off = shed, out.off+off
 	}
 	slices.SortFunc(out.finals, compareFinals)
 	return out
@@ -125,6 +130,9 @@ func (s *source) enter(c *schemas.Commit) {
 		s.whole = s.n != 0 || first == 1
 		s.gap = s.n != 0 && first > 1
 		s.epoch, s.judged = c.Epoch, 0
+		if s.n != 0 {
+			s.logs.renew()
+		}
 		for _, m := range s.marks {
 			m.base, m.counted, m.through, m.begun = 0, 0, never, true
 		}

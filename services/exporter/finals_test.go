@@ -97,6 +97,7 @@ func (c *center) commit(changes map[int64][]float64, through int64, finish bool)
 	c.open = left
 	e.Views = []schemas.Progress{{View: "fleet", Size: 10 * second, Uplink: schemas.TierCenter, OnTimeThrough: c.through, FinalThrough: c.through, Emitted: c.emitted}}
 	e.Logs = []schemas.PassedLog{{ID: c.n, Agent: "a1", Region: "north", Tenant: "t", Device: "pump", Data: oneLog(fmt.Sprint("entry ", c.n))}}
+	e.Totals = []schemas.Total{{Tenant: "t", Signal: schemas.Logs, Stage: schemas.StageGateway, Outcome: schemas.Passed, N: uint64(len(c.entries)) + 1}}
 	c.entries = append(c.entries, c.enc.Append(nil, e))
 }
 
@@ -261,7 +262,7 @@ func TestFull(t *testing.T) {
 	var dec schemas.CommitDecoder
 	var finals, shed uint64
 	for _, data := range c.entries {
-		e, err := dec.Decode(data, schemas.WithLocal|schemas.WithWindows)
+		e, err := dec.Decode(data, schemas.WithLocal|schemas.WithWindows|schemas.WithLogs)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ func (s *source) append(b []byte) []byte {
 	b = fold.AppendBool(b, s.whole)
 	b = fold.AppendBool(b, s.gap)
 	b = fold.AppendBool(b, s.previous)
+	b = fold.AppendBool(b, s.logs.begun)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, s.logs.told), s.logs.read)
 	b = binary.AppendUvarint(b, uint64(len(s.marks)))
 	for _, view := range sortedKeys(s.marks) {
 		b = s.marks[view].append(fold.AppendString(b, view))
@@ -39,6 +41,9 @@ func readSource(r *fold.StateReader, version byte) *source {
 	s := newSource(r.String())
 	readEpoch(r, &s.epoch)
 	s.n, s.judged, s.whole, s.gap, s.previous = r.Uint(), r.Uint(), r.Bool(), r.Bool(), r.Bool()
+	if version > 2 {
+		s.logs = passing{r.Bool(), r.Uint(), r.Uint()}
+	}
 	for range r.Len() {
 		view := r.String()
 		s.marks[view] = readMark(r)
