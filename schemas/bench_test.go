@@ -129,7 +129,7 @@ func BenchmarkFrameDecode(b *testing.B) {
 // fleetCommit is what an agent of n devices commits when their windows close.
 func fleetCommit(n int) *Commit {
 	c := sampleCommit()
-	c.N, c.RunFirst, c.Windows, c.Local, c.Early = 7, 7, nil, nil, nil
+	c.N, c.RunFirst, c.Since, c.Windows, c.Local, c.Early = 7, 7, 0, nil, nil, nil
 	for i := range n {
 		w := sampleCommit().Windows[0]
 		w.Key = Key{"acme", []string{deviceNames[i%len(deviceNames)], "metric_0"}}
