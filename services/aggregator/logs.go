@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"weir/schemas"
-	"weir/services/internal/fold"
 )
 
 // logs are the log records that are passed through with the next commit. A record is
@@ -42,19 +41,4 @@ func (f *Fold) takeLogs() []schemas.PassedLog {
 	}
 	f.logs = logs{ready: all[:0], room: f.logs.room[:0]}
 	return all
-}
-
-// appendLogs appends them to a state, in the form of a commit.
-func (f *Fold) appendLogs(b []byte) []byte {
-	c := schemas.Commit{N: 1, RunFirst: 1, Logs: f.logs.ready}
-	return fold.AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
-}
-
-func (f *Fold) readLogs(r *fold.StateReader) {
-	c, err := new(schemas.CommitDecoder).Decode(slices.Clone(r.Bytes()), schemas.WithLogs)
-	if err != nil {
-		r.Fail(err)
-		return
-	}
-	f.logs.ready = c.Logs
 }

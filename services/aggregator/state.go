@@ -47,7 +47,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, g := range f.order {
 		b = g.append(b)
 	}
-	return f.appendLogs(f.appendBase(f.appendLates(b)))
+	return fold.AppendLogs(f.appendBase(f.appendLates(b)), f.logs.ready)
 }
 
 func (f *Fold) appendTimes(b []byte) []byte {
@@ -100,7 +100,7 @@ func (f *Fold) Restore(b []byte) error {
 		f.readBase(r, b[0])
 	}
 	if b[0] > 6 {
-		f.readLogs(r)
+		f.logs.ready = r.Logs()
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of agent %s: %w", f.agent, err)

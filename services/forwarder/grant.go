@@ -55,8 +55,8 @@ func (s *Service) granted(q question, g *schemas.LinkGrant) (outcome, error) {
 }
 
 // strangers notes what the tier above has of a region that another folder made, where
-// this one was empty at the start. A gateway never begins an epoch otherwise, and what is
-// brought again counts twice above.
+// this one was empty at the start. A gateway never begins an epoch otherwise. What the other
+// folder has brought stands above, and what is brought again of it is left out there.
 func (s *Service) strangers(q question, known []schemas.LinkEpoch) {
 	producer := q.report.Producer
 	if s.cfg.Tier != schemas.TierRegion || q.source != nil && q.source.old {
@@ -68,7 +68,7 @@ func (s *Service) strangers(q question, known []schemas.LinkEpoch) {
 			continue
 		}
 		s.ahead = append(s.ahead, schemas.Ahead{Producer: producer, Span: schemas.Span{From: 1, To: k.Applied}})
-		s.log.Error("the tier above has entries of this region that another data folder made: what agents bring again counts twice there",
+		s.log.Error("the tier above has entries of this region that another data folder made: they stand there, and what agents bring again of them is left out",
 			"producer", producer, "epoch", k.Epoch, "applied", k.Applied)
 	}
 }

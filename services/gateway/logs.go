@@ -122,21 +122,6 @@ func (f *Fold) pass(p *producer, s *space, c *schemas.Commit) {
 // producer is whole there is no time for one: they wait.
 func (f *Fold) passes() bool { return len(f.logs) > 0 && f.now != never }
 
-// appendLogs appends those that wait, in the form of a commit.
-func (f *Fold) appendLogs(b []byte) []byte {
-	c := schemas.Commit{N: 1, RunFirst: 1, Logs: f.logs}
-	return fold.AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
-}
-
-func (f *Fold) readLogs(r *fold.StateReader) {
-	c, err := f.dec.Decode(slices.Clone(r.Bytes()), schemas.WithLogs)
-	if err != nil {
-		r.Fail(err)
-		return
-	}
-	f.logs = c.Logs
-}
-
 // lack notes log records that a folded entry says were left out.
 func (s *passedLogs) lack(r schemas.ShedRecords) {
 	s.came[r.Tenant] += r.N
@@ -210,21 +195,6 @@ func passedTotal(tenant string) schemas.Total {
 
 func (s *passedLogs) counts() [4]map[string]uint64 {
 	return [...]map[string]uint64{s.came, s.shed, s.again, s.doubt}
-}
-
-func appendCounts(b []byte, m map[string]uint64) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m)))
-	for _, k := range sortedKeys(m) {
-		b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
-	}
-	return b
-}
-
-func readCounts(r *fold.StateReader, into map[string]uint64) {
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		name := r.String()
-		into[name] = r.Uint()
-	}
 }
 
 func (s *passedLogs) append(b []byte) []byte {

@@ -49,10 +49,7 @@ func (s *space) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, first)
 		b = s.runs[first].end.append(b)
 	}
-	b = binary.AppendUvarint(b, uint64(len(s.counted)))
-	for _, view := range sortedKeys(s.counted) {
-		b = binary.AppendUvarint(fold.AppendString(b, view), s.counted[view])
-	}
+	b = appendCounts(b, s.counted)
 	return s.logs.append(s.succession.append(b))
 }
 
@@ -76,10 +73,7 @@ func (s *space) read(r *fold.StateReader, version byte) {
 		}
 		s.runs[c.first] = c
 	}
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		view := r.String()
-		s.counted[view] = r.Uint()
-	}
+	readCounts(r, s.counted)
 	if version > 3 {
 		s.succession.read(r)
 	}
@@ -88,6 +82,22 @@ func (s *space) read(r *fold.StateReader, version byte) {
 	}
 	if version > 6 {
 		s.logs.read(r)
+	}
+}
+
+// appendCounts appends counts by name.
+func appendCounts(b []byte, m map[string]uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(m)))
+	for _, k := range sortedKeys(m) {
+		b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
+	}
+	return b
+}
+
+func readCounts(r *fold.StateReader, into map[string]uint64) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		name := r.String()
+		into[name] = r.Uint()
 	}
 }
 
@@ -175,10 +185,7 @@ func (s *succession) append(b []byte) []byte {
 		b = binary.AppendVarint(b, t.end)
 	}
 	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {
-		b = binary.AppendUvarint(b, uint64(len(m)))
-		for _, k := range sortedKeys(m) {
-			b = binary.AppendUvarint(fold.AppendString(b, k), m[k])
-		}
+		b = appendCounts(b, m)
 	}
 	return s.appendKnown(b)
 }
@@ -186,10 +193,7 @@ func (s *succession) append(b []byte) []byte {
 func (s *succession) appendKnown(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s.knew)))
 	for _, e := range slices.SortedFunc(maps.Keys(s.knew), schemas.Epoch.Compare) {
-		b = binary.AppendUvarint(append(b, e[:]...), uint64(len(s.knew[e])))
-		for _, tenant := range sortedKeys(s.knew[e]) {
-			b = binary.AppendUvarint(fold.AppendString(b, tenant), s.knew[e][tenant])
-		}
+		b = appendCounts(append(b, e[:]...), s.knew[e])
 	}
 	return b
 }
@@ -198,10 +202,7 @@ func (s *succession) readKnown(r *fold.StateReader) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		e := readEpoch(r)
 		s.knew[e] = map[string]uint64{}
-		for n := r.Len(); n > 0 && r.Err == nil; n-- {
-			tenant := r.String()
-			s.knew[e][tenant] = r.Uint()
-		}
+		readCounts(r, s.knew[e])
 	}
 }
 
@@ -219,10 +220,7 @@ func (s *succession) read(r *fold.StateReader) {
 		s.recent = append(s.recent, touch{r.Uint(), r.Fixed(), r.Int()})
 	}
 	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {
-		for k := r.Len(); k > 0 && r.Err == nil; k-- {
-			name := r.String()
-			m[name] = r.Uint()
-		}
+		readCounts(r, m)
 	}
 }
 

@@ -48,7 +48,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, k := range keys {
 		b = f.windows[k].append(b, dirty[f.windows[k]])
 	}
-	return f.appendLogs(appendCounts(f.findings.append(b), f.passed))
+	return fold.AppendLogs(appendCounts(f.findings.append(b), f.passed), f.logs)
 }
 
 func appendProgress(b []byte, p *schemas.Progress) []byte {
@@ -194,7 +194,7 @@ func (f *Fold) Restore(b []byte) error {
 	}
 	if f.reads > 6 {
 		readCounts(r, f.passed)
-		f.readLogs(r)
+		f.logs = r.Logs()
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of gateway %s: %w", f.producer, err)

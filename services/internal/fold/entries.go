@@ -20,30 +20,13 @@ func entries(producer string, p position, m Message, r *Results, size int, first
 		c.place(cur, o)
 		digest += o.Window.Digest + o.Window.Count
 	}
-	from := 0
-	for i := range r.Early {
-		cur := c.room(earlySize(&r.Early[i]))
-		if len(cur.Early) == 0 {
-			from = i
-		}
-		cur.Early = r.Early[from : i+1]
-	}
-	from = 0
+	deal(&c, r.Early, earlySize, func(e *schemas.Commit) *[]schemas.Early { return &e.Early })
+	deal(&c, r.Findings, schemas.FindingSize, func(e *schemas.Commit) *[]schemas.Finding { return &e.Findings })
+	deal(&c, r.Logs, schemas.PassedLogSize, func(e *schemas.Commit) *[]schemas.PassedLog { return &e.Logs })
 	for i := range r.Findings {
-		cur := c.room(schemas.FindingSize(&r.Findings[i]))
-		if len(cur.Findings) == 0 {
-			from = i
-		}
-		cur.Findings = r.Findings[from : i+1]
 		digest += r.Findings[i].Hash()
 	}
-	from = 0
 	for i := range r.Logs {
-		cur := c.room(schemas.PassedLogSize(&r.Logs[i]))
-		if len(cur.Logs) == 0 {
-			from = i
-		}
-		cur.Logs = r.Logs[from : i+1]
 		digest += r.Logs[i].Hash()
 	}
 	last := c.run[len(c.run)-1]
@@ -63,6 +46,18 @@ type cutter struct {
 	used int // bytes of rows in the newest entry
 
 	local, windows []schemas.Window // of all entries: each has a part of them
+}
+
+// deal puts rows into the entries, as many into each as there is room for.
+func deal[T any](c *cutter, rows []T, size func(*T) int, of func(*schemas.Commit) *[]T) {
+	from := 0
+	for i := range rows {
+		part := of(c.room(size(&rows[i])))
+		if len(*part) == 0 {
+			from = i
+		}
+		*part = rows[from : i+1]
+	}
 }
 
 // prepare makes room for all rows at once.

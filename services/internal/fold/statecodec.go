@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 
 	"weir/schemas"
 )
@@ -39,6 +40,12 @@ func AppendExemplars(b []byte, x schemas.Exemplars) []byte {
 		b = append(append(b, x[i].Trace[:]...), x[i].Span[:]...)
 	}
 	return b
+}
+
+// AppendLogs appends log records that wait for a commit, in the form of one.
+func AppendLogs(b []byte, logs []schemas.PassedLog) []byte {
+	c := schemas.Commit{N: 1, RunFirst: 1, Logs: logs}
+	return AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
 }
 
 // StateReader takes primitives off state bytes. The first failure sticks.
@@ -140,6 +147,16 @@ func (r *StateReader) Exemplars() (x schemas.Exemplars) {
 		x = x.Add(e)
 	}
 	return x
+}
+
+// Logs takes what AppendLogs wrote. They do not alias the state.
+func (r *StateReader) Logs() []schemas.PassedLog {
+	c, err := new(schemas.CommitDecoder).Decode(slices.Clone(r.Bytes()), schemas.WithLogs)
+	if err != nil {
+		r.Fail(err)
+		return nil
+	}
+	return c.Logs
 }
 
 // Then hands the rest to decode, which returns what it leaves.
