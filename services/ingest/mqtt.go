@@ -124,7 +124,7 @@ func (f *mqttFront) hurry() {
 	for {
 		select {
 		case now := <-tick.C:
-			f.dropped.Add(uint64(f.post.hurry(now)))
+			f.post.hurry(now, &f.dropped)
 		case <-f.closed:
 			return
 		}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/schemas"
@@ -116,19 +117,18 @@ func (p *postman) next(r *round) *conn {
 	return r.c
 }
 
-// hurry closes connections that have been written to for too long, and says how
-// many.
-func (p *postman) hurry(now time.Time) (closed int) {
+// hurry closes connections that have been written to for too long, and counts each
+// before anybody can see it closed.
+func (p *postman) hurry(now time.Time, closed *atomic.Uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.rounds {
 		if r := &p.rounds[i]; r.c != nil && now.Sub(r.since) > patience {
+			closed.Add(1)
 			_ = r.c.Close()
 			r.c = nil
-			closed++
 		}
 	}
-	return closed
 }
 
 // close ends the deliveries; connections must be closed before.
