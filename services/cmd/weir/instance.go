@@ -34,6 +34,7 @@ type instance struct {
 	bus      *bus.Bus      // of the services
 	server   *bus.Embedded // nil: the process has joined one that was there
 	uplink   *bus.Uplink   // to the tier above, of a process that has joined; nil: there is none
+	down     *bus.Uplink   // the same, where the server that was joined is not ours: it hears no commands of the tier above
 	reserve  int64         // bytes of the disk that are kept free; 0: there is no server of ours
 	guard    *guard        // of the server; nil: there is none of ours
 	plant    *plant
@@ -186,6 +187,7 @@ func (in *instance) start(ctx context.Context, document []byte) error {
 		secrets: filepath.Join(in.folder.Dir, "secrets"),
 		sender:  func() (*bus.Sender, error) { return in.sender(ctx) },
 		budget:  forwarder.Budget{BytesPerSecond: int64(in.uplinkRate), BackfillShare: float64(in.backfillPart) / 100},
+		down:    in.down,
 	}
 	if err := bus.Await(ctx, in.log, func() error { return in.bus.Ensure(ctx, in.plant.streams()) }); err != nil {
 		return err

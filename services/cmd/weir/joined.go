@@ -117,6 +117,9 @@ func (in *instance) join(ctx context.Context) error {
 	if err == nil {
 		in.uplink, err = bus.DialUp(in.Name+"-"+in.member, up, in.log)
 	}
+	if c.User != bus.UserService {
+		in.down = in.uplink
+	}
 	return err
 }
 

@@ -64,8 +64,8 @@ func (in *instance) enlist(ctx context.Context) error {
 	return err
 }
 
-// newUplink makes who brings the outbox of a region up and its policy down: one of
-// its gateways at a time.
+// newUplink makes who brings the outbox of a region up, and its policy and commands
+// down: one of its gateways at a time.
 func (p *plant) newUplink() ([]part, error) {
 	p.uplink = lease.New(lease.Config{
 		Store: p.share.Store, Region: p.site.Name + "/uplink", Partitions: 1, Name: p.share.Name, ID: p.share.ID, Times: p.share.Times,
@@ -89,6 +89,9 @@ func (p *plant) bringUp(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, made := range append(cache, forwarder...) {
 		g.Go(func() error { return made.Run(ctx) })
+	}
+	if p.down != nil {
+		g.Go(func() error { return p.down.HandDown(ctx, p.bus, func() bool { return p.uplink.Holds(0) }) })
 	}
 	return g.Wait()
 }

@@ -66,6 +66,7 @@ type plant struct {
 	people  *users.Users                // nil: anybody may come
 	sender  func() (*bus.Sender, error) // a way to the tier above; nil: there is none
 	budget  forwarder.Budget            // of the link to it
+	down    *bus.Uplink                 // by which commands of the tier above come; nil: the server hears them by itself
 	share   *gateway.Leases             // with the other gateways of the region; nil: it is shared with nobody
 
 	ingest  *ingest.Service  // once it is made: policy applies documents to it

@@ -48,7 +48,7 @@ func (e *Embedded) Connect(name string) (*Bus, error) {
 // dial opens an in-process connection with the services' rights. It outlives the
 // server: it comes back by itself when the next one is there.
 func (e *Embedded) dial(name string) (*nats.Conn, error) {
-	nc, err := nats.Connect("", nats.InProcessServer(e), nats.UserInfo(userService, e.door.service),
+	nc, err := nats.Connect("", nats.InProcessServer(e), nats.UserInfo(UserService, e.door.service),
 		nats.Name(name), nats.CustomInboxPrefix(serviceInbox),
 		// The server may come again at any time (life.go). Until then what is sent
 		// fails at once: what waited here would be stored when nobody expects it.

@@ -89,7 +89,7 @@ func (g *gate) client(l login) *server.User {
 	switch {
 	case l == login{} && r.open():
 		return &server.User{Username: userAnon, Permissions: anonymous()}
-	case l.user == userService && equal(l.password, g.service),
+	case l.user == UserService && equal(l.password, g.service),
 		l.user == UserOperator && equal(l.password, g.operator):
 		return &server.User{Username: l.user}
 	}

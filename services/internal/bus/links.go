@@ -16,8 +16,8 @@ import (
 // linkAccount is the account of links from below. Nothing else is in it, so that
 // a link meets neither JetStream nor anybody's subjects: only what comes up is
 // passed on to the services' account, and commands come down. Answers go back
-// the way the question came, never to a subject of the services' account, so
-// that a link cannot have them stored as something else.
+// the way the question or command came, never to a subject that a link names, so
+// that it cannot have them stored as something else.
 const linkAccount = "LINKS"
 
 // openLinks makes the account and lets links in.
@@ -37,20 +37,25 @@ func (l *life) openLinks() error {
 	return nil
 }
 
+// passOn lets the links ask what comes up, and be asked what comes down.
 func passOn(services, links *server.Account) error {
 	for _, s := range upAll() {
-		if err := services.AddServiceExport(s, []*server.Account{links}); err != nil {
-			return fmt.Errorf("export %s: %w", s, err)
-		}
-		if err := links.AddServiceImport(services, s, s); err != nil {
-			return fmt.Errorf("import %s: %w", s, err)
+		if err := pass(links, services, s); err != nil {
+			return err
 		}
 	}
-	if err := services.AddStreamExport(schemas.CommandAll, []*server.Account{links}); err != nil {
-		return fmt.Errorf("export %s: %w", schemas.CommandAll, err)
+	return pass(services, links, schemas.CommandAll)
+}
+
+// pass has messages and questions on a subject of one account reach another, and
+// the answers go back.
+func pass(from, to *server.Account, subject string) error {
+	err := to.AddServiceExport(subject, []*server.Account{from})
+	if err == nil {
+		err = from.AddServiceImport(to, subject, subject)
 	}
-	if err := links.AddStreamImport(services, schemas.CommandAll, ""); err != nil {
-		return fmt.Errorf("import %s: %w", schemas.CommandAll, err)
+	if err != nil {
+		return fmt.Errorf("pass %s from account %s to %s: %w", subject, from.Name, to.Name, err)
 	}
 	return nil
 }

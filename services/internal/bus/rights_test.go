@@ -125,7 +125,7 @@ func TestUsers(t *testing.T) {
 	if _, err := b.Usage(t.Context(), "S", ""); err != nil {
 		t.Errorf("the operator may not look: %v", err)
 	}
-	for _, c := range []struct{ user, password string }{{UserOperator, "wrong"}, {UserOperator, ""}, {userService, ""}, {"nobody", "x"}} {
+	for _, c := range []struct{ user, password string }{{UserOperator, "wrong"}, {UserOperator, ""}, {UserService, ""}, {"nobody", "x"}} {
 		if b, err := Dial(t.Context(), "nats://"+e.Addr(), c.user, c.password, "T_"); err == nil {
 			t.Errorf("user %q connects with password %q", c.user, c.password)
 			b.Close()

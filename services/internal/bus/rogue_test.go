@@ -52,7 +52,7 @@ func (r *rogue) refused(line string) bool {
 }
 
 // until reads up to a line that begins so; ok is false if the server hangs up.
-func (r *rogue) until(prefix string) (line string, ok bool) {
+func (r *rogue) until(prefixes ...string) (line string, ok bool) {
 	r.t.Helper()
 	if err := r.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		r.t.Fatal(err)
@@ -61,10 +61,10 @@ func (r *rogue) until(prefix string) (line string, ok bool) {
 		line, err := r.in.ReadString('\n')
 		switch {
 		case err != nil && strings.Contains(err.Error(), "timeout"):
-			r.t.Fatalf("waited for %s: %v", prefix, err)
+			r.t.Fatalf("waited for %q: %v", prefixes, err)
 		case err != nil || strings.HasPrefix(line, "-ERR"):
 			return line, false
-		case strings.HasPrefix(line, prefix):
+		case slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(line, prefix) }):
 			return line, true
 		}
 	}
@@ -98,11 +98,20 @@ func (r *rogue) hears(e *Embedded, subject string) bool {
 			r.t.Fatal(err)
 		}
 	}
-	line, ok := r.until("LMSG ")
+	heard, _ := r.command()
+	return heard != "cmd.t.d"
+}
+
+// command waits for the next message with a header, as commands are, or for one
+// without.
+func (r *rogue) command() (subject, reply string) {
+	r.t.Helper()
+	line, ok := r.until("LMSG ", "HMSG ")
 	if !ok {
 		r.t.Fatal("the server hung up")
 	}
-	return !strings.HasPrefix(line, "LMSG cmd.t.d ")
+	fields := strings.Fields(line)
+	return fields[1], fields[2]
 }
 
 // linkUsers are agents a1 and a2 of region r01, and a device.
@@ -133,7 +142,7 @@ func TestWhoMayLink(t *testing.T) {
 	f("an unknown user", r, "link-a9", "pw1", false)
 	f("a device", r, "dev", "pwd", false)
 	f("the operator", r, UserOperator, "secret", false)
-	f("a service", r, userService, "", false)
+	f("a service", r, UserService, "", false)
 	f("the anonymous", r, userAnon, "", false)
 
 	if rogueLeaf(t, r.LeafAddr(), map[string]any{"name": "a2", "user": "link-a1", "pass": "pw1"}).ok {

@@ -18,9 +18,12 @@ type Request struct {
 }
 
 // inboxes are where answers may go: those of devices and tools, of services, of
-// processes that link to this tier, and what the server puts in their place where
-// it keeps links apart.
-var inboxes = []string{nats.InboxPrefix, serviceInbox + ".", upInboxes, "_R_."}
+// processes that link to this tier, and what the server puts in their place.
+var inboxes = []string{nats.InboxPrefix, serviceInbox + ".", upInboxes, serverInbox}
+
+// serverInbox begins what the server puts in the place of an inbox where it keeps
+// links apart.
+const serverInbox = "_R_."
 
 // WantsReply reports whether the sender waits for an answer. Only inboxes are
 // answered, whose names nobody can guess: a reply subject that names anything

@@ -10,9 +10,9 @@ import (
 	"weir/schemas"
 )
 
-// Names of the server's own users.
+// Names of the server's own users: services of other processes, and people with tools.
 const (
-	userService  = "service"
+	UserService  = "service"
 	UserOperator = "operator"
 	userAnon     = "anon"
 )
@@ -31,7 +31,7 @@ type User struct {
 // checkUsers says everything that is wrong with them.
 func checkUsers(users []User) error {
 	var errs []error
-	seen := map[string]bool{userService: true, UserOperator: true, userAnon: true}
+	seen := map[string]bool{UserService: true, UserOperator: true, userAnon: true}
 	for _, u := range users {
 		if seen[u.Name] {
 			errs = append(errs, fmt.Errorf("user %q: the name is taken", u.Name))
@@ -122,8 +122,12 @@ func linkPermissions(name, region string) *server.Permissions {
 			up = append(up, upSubjects(region, schemas.Partition(producer), producer)...)
 		}
 	}
-	return allow(append(up, schemas.Desired(region, name)), []string{upInbox(name) + ">", schemas.CommandAll})
+	return allow(append(up, schemas.Desired(region, name), answersUp), []string{upInbox(name) + ">", schemas.CommandAll})
 }
+
+// answersUp is where answers to commands go: the server puts a subject of its own
+// making in the place of the asker's inbox before a link sees it.
+const answersUp = serverInbox + ">"
 
 // upSubjects are where a producer's entries and questions go.
 func upSubjects(region string, partition int, producer string) []string {
@@ -132,7 +136,7 @@ func upSubjects(region string, partition int, producer string) []string {
 
 // anyLink are the rights of a link without credentials: what any name's link may.
 func anyLink() *server.Permissions {
-	return allow(upAll(), []string{upInbox("*") + ">", schemas.CommandAll})
+	return allow(append(upAll(), answersUp), []string{upInbox("*") + ">", schemas.CommandAll})
 }
 
 // upAll is everything that comes up links, whoever brings it.

@@ -24,7 +24,7 @@ func TestCheckUsers(t *testing.T) {
 	f("", User{Name: "l", Hash: h, Link: "a1", Region: "r01"}, User{Name: "m", Hash: h, Link: "r01", Region: schemas.Center})
 	f("no name", User{Hash: h})
 	f("taken", User{Name: "d", Hash: h}, User{Name: "d", Hash: h})
-	f("taken", User{Name: userService, Hash: h})
+	f("taken", User{Name: UserService, Hash: h})
 	f("taken", User{Name: UserOperator, Hash: h})
 	f("taken", User{Name: userAnon, Hash: h})
 	f("not bcrypt", User{Name: "d", Hash: "secret"})
@@ -50,13 +50,13 @@ func TestLinkPermissions(t *testing.T) {
 	f := func(name, region string, publish ...string) {
 		t.Helper()
 		p := linkPermissions(name, region)
-		if !slices.Equal(p.Publish.Allow, publish) {
+		if !slices.Equal(p.Publish.Allow, append(publish, "_R_.>")) {
 			t.Errorf("%s may publish %q", name, p.Publish.Allow)
 		}
 		if want := []string{"_UP." + name + ".>", "cmd.>"}; !slices.Equal(p.Subscribe.Allow, want) {
 			t.Errorf("%s may subscribe to %q", name, p.Subscribe.Allow)
 		}
-		for _, s := range publish {
+		for _, s := range p.Publish.Allow {
 			if !slices.ContainsFunc(anyLink().Publish.Allow, func(pattern string) bool { return matches(pattern, s) }) {
 				t.Errorf("%s may publish %s with a login only", name, s)
 			}
@@ -180,5 +180,5 @@ func TestDeviceRights(t *testing.T) {
 	f("nobody", "pwd")
 	f("link-a1", "pw1") // a link's user is nothing to a client
 	f(UserOperator, "")
-	f(userService, "")
+	f(UserService, "")
 }
