@@ -6,6 +6,7 @@ CHECKS   ?= 5000
 KILLS    ?= 500
 FUZZ     ?= 1000000
 AGENTS   ?= 100
+SEEDS    ?= 1 2 3
 
 # Stamp the binary with its commit, except where git is missing or does not trust the folder: go build would fail there.
 VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
@@ -13,7 +14,7 @@ VCS := $(shell git log -1 >/dev/null 2>&1 && echo auto || echo false)
 # The newest nfpm whose modules all come from hosts that every module proxy passes on.
 NFPM := v2.45.2
 
-.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz soak bench eval interop torture lab-pr lab-night small reconnect failover dist compose packaging clean
+.PHONY: help run build deps test check vet lint format tidy alone arm house fuzz soak shake bench eval interop torture lab-pr lab-night small reconnect failover dist compose packaging clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +29,7 @@ deps: ## Install the Debian packages that the tests need, or name them and fail.
 	@.ci/deps
 
 # A change is judged by its own faults: here properties play the same cases each time, in soak new ones.
-test: export RAPID_SEED ?= 1
+test shake: export RAPID_SEED ?= 1
 test: deps ## Run all tests of all modules.
 	go test $$(go list work | grep -v ^weir/lab)
 	go test -count=1 $$(go list work | grep ^weir/lab) # they test the built binary: a cached pass would miss its changes
@@ -65,6 +66,9 @@ fuzz: ## Run each fuzz target for FUZZTIME=10s.
 
 soak: ## Try each property with CHECKS=5000 new cases.
 	go test -count=1 -timeout 0 $$(grep -rl --include='*_test.go' 'pgregory.net/rapid"' $(MODULES) | xargs -n1 dirname | sort -u | sed 's|^|./|') -rapid.checks=$(CHECKS)
+
+shake: ## Test services and simulator while their goroutines pause by chance, once with each of SEEDS="1 2 3".
+	for seed in $(SEEDS); do SHAKE_SEED=$$seed go run ./lab/shake test -count=1 -timeout 30m ./services/... ./simulator/... || exit 1; done
 
 bench: build ## Measure each stage and whole runs; print one table.
 	go run ./lab/bench -weir bin/weir
