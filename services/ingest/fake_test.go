@@ -101,6 +101,13 @@ func (l *memLog) cut(agent string, n int) {
 	l.seq, l.last[s] = uint64(n), uint64(n)
 }
 
+// holds sets how many bytes the journal has.
+func (l *memLog) holds(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes = bytes
+}
+
 func (l *memLog) used(string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -257,4 +264,21 @@ func start(t testing.TB, cfg Config, log *memLog, tune func(*Settings, *Deps)) *
 	}
 	<-s.Ready()
 	return h
+}
+
+// fill makes the journal full, and waits until the agent has noticed.
+func (h *harness) fill(t testing.TB) {
+	t.Helper()
+	h.log.holds(h.cfg.JournalShare)
+	h.until(t, "the journal is full", func() bool { return h.Status().Agents[0].Full })
+}
+
+// until waits in real time until something is so.
+func (h *harness) until(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(slowest); !so(); <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so: %s; %+v", what, h.Status())
+		}
+	}
 }

@@ -97,8 +97,8 @@ func (a *authority) client(name string) *tls.Config {
 }
 
 // startTLS is a service that speaks TLS; with clients, only to those of the
-// authority.
-func startTLS(t testing.TB, a *authority, clients bool) *harness {
+// authority. Within that time a connection must have said who it is.
+func startTLS(t testing.TB, a *authority, clients bool, within time.Duration) *harness {
 	t.Helper()
 	a.issue("server")
 	ca := ""
@@ -106,7 +106,7 @@ func startTLS(t testing.TB, a *authority, clients bool) *harness {
 		ca = a.file("ca.pem")
 	}
 	cfg := quick()
-	cfg.ConnectWithin = 4 * time.Second
+	cfg.ConnectWithin = within
 	var err error
 	if cfg.TLS, err = ServerTLS(a.file("server.pem"), a.file("server.key"), ca); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func dialTLS(t testing.TB, addr net.Addr, cfg *tls.Config, v5 bool) (*client, er
 	t.Cleanup(func() { _ = nc.Close() })
 	c := &client{t: t, c: nc, r: bufio.NewReader(nc), v5: v5}
 	c.hello("c1", "", 0, "")
-	p, err := c.tryRead(5 * time.Second) // TLS 1.3 says here that it wants a certificate
+	p, err := c.tryRead(slowest) // TLS 1.3 says here that it wants a certificate
 	if err == nil && (p.kind() != connack || p.body[1] != 0) {
 		t.Fatalf("got %x %x", p.head, p.body)
 	}
@@ -136,7 +136,7 @@ func dialTLS(t testing.TB, addr net.Addr, cfg *tls.Config, v5 bool) (*client, er
 func TestTLS(t *testing.T) {
 	bothVersions(t, func(t *testing.T, v5 bool) {
 		a := newAuthority(t)
-		h := startTLS(t, a, false)
+		h := startTLS(t, a, false, slowest)
 		c, err := dialTLS(t, h.Addr(), a.client(""), v5)
 		if err != nil {
 			t.Fatal(err)
@@ -161,7 +161,7 @@ func TestTLS(t *testing.T) {
 
 func TestClientCertificates(t *testing.T) {
 	a := newAuthority(t)
-	h := startTLS(t, a, true)
+	h := startTLS(t, a, true, slowest)
 	a.issue("device")
 	if _, err := dialTLS(t, h.Addr(), a.client("device"), true); err != nil {
 		t.Error(err)
@@ -181,16 +181,15 @@ func TestClientCertificates(t *testing.T) {
 // are closed.
 func TestSlowHandshake(t *testing.T) {
 	a := newAuthority(t)
-	h := startTLS(t, a, false)
+	h := startTLS(t, a, false, 10*time.Second)
 	slow := make([]*client, 300)
 	for i := range slow {
 		slow[i] = dial(t, h.Addr(), false)
 		_, _ = slow[i].c.Write([]byte("\x16\x03\x01\x02\x00\x01")[:i%7])
 	}
-	begin := time.Now()
-	c, err := dialTLS(t, h.Addr(), a.client(""), true)
-	if err != nil || time.Since(begin) > 3*time.Second {
-		t.Fatalf("%v after %v", err, time.Since(begin))
+	c, err := dialTLS(t, h.Addr(), a.client(""), true) // not after all of them, one after the other
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, s := range slow {
 		s.gone()

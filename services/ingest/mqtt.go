@@ -268,6 +268,10 @@ func (h *hook) publish(cl *mqtt.Client, topic string, payload []byte, head packe
 		c.topic, c.route = topic, h.f.routeOf(c, topic)
 	}
 	in := arrival{route: c.route, payload: payload}
+	if c.route.foreign {
+		h.f.foreign.Add(1)
+		c.foreign++
+	}
 	switch {
 	case head.Qos == 2:
 		h.f.qos2.Add(1)
@@ -288,8 +292,8 @@ func (h *hook) publish(cl *mqtt.Client, topic string, payload []byte, head packe
 			h.f.s.take(&in, c.route.agent.strain() == full)
 		}
 	}
-	if c.route.foreign {
-		h.warn(cl, c)
+	if c.route.foreign && c.foreign == maxForeign { // it does not stop
+		h.disconnect(cl, packets.ErrNotAuthorized)
 	}
 }
 
@@ -301,15 +305,6 @@ func (f *mqttFront) routeOf(c *conn, topic string) *route {
 		r.foreign = true
 	}
 	return r
-}
-
-// warn counts a publish to what a connection may not speak for, and closes one that
-// does not stop it.
-func (h *hook) warn(cl *mqtt.Client, c *conn) {
-	h.f.foreign.Add(1)
-	if c.foreign++; c.foreign == maxForeign {
-		h.disconnect(cl, packets.ErrNotAuthorized)
-	}
 }
 
 // wait holds a connection up while its agent is under a strain of up to worst.

@@ -14,9 +14,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quick makes frames at once, so that tests in real time do not wait.
+// quick makes frames at once, so that tests in real time do not wait, and lets clients
+// take their time.
 func quick() Config {
-	return Config{MQTT: "127.0.0.1:0", Prompt: time.Millisecond, Patient: time.Millisecond}
+	return Config{MQTT: "127.0.0.1:0", Prompt: time.Millisecond, Patient: time.Millisecond, ConnectWithin: slowest}
 }
 
 func startMQTT(t testing.TB, tune func(*Settings, *Deps)) *harness {
@@ -236,7 +237,7 @@ func TestStrangers(t *testing.T) {
 		c := dial(t, h.Addr(), false)
 		_, _ = c.c.Write([]byte(b))
 		for {
-			p, err := c.tryRead(3 * time.Second)
+			p, err := c.tryRead(slowest / 2)
 			if ne, ok := err.(net.Error); ok && ne.Timeout() {
 				t.Errorf("%s: the connection stays open", name)
 			}
@@ -283,31 +284,25 @@ func TestConnectionLimit(t *testing.T) {
 func TestFullJournalHoldsConnections(t *testing.T) {
 	cfg := quick()
 	cfg.JournalShare = 1 << 20
-	log := newMemLog()
-	h := start(t, cfg, log, nil)
+	h := start(t, cfg, newMemLog(), nil)
 	c := connect(t, h.Addr(), false, "c1", "")
 	c.publish("tel/t/d/metrics", "1", 1, 1, false)
 	c.acked(1)
-	log.mu.Lock()
-	log.bytes = 1 << 20
-	log.mu.Unlock()
-	h.agents[0].setFull(true) // or at the next tick
+	h.fill(t)
 	for i := range 2 * window {
 		c.publish("tel/t/d/metrics", `{"x":1,"seq":`+fmt.Sprint(i)+`}`, 1, uint16(i+2), false)
 	}
 	if p, err := c.tryRead(50 * time.Millisecond); err == nil {
 		t.Fatalf("acknowledged while the journal is full: %x %x", p.head, p.body)
 	}
-	log.mu.Lock()
-	log.bytes = 1 << 10
-	log.mu.Unlock()
+	h.log.holds(1 << 10)
 	for i := range 2 * window {
 		c.acked(uint16(i + 2))
 	}
 	if err := h.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if _, n := balance(t, log.journal(t, "a1")); n != 2*window+1 {
+	if _, n := balance(t, h.log.journal(t, "a1")); n != 2*window+1 {
 		t.Fatalf("%d records journaled, want %d", n, 2*window+1)
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// slowest is how long a test waits for what must come, however busy the machine is.
+const slowest = time.Minute
+
 // client is the least of an MQTT client: it writes packets byte by byte and
 // hands back what comes.
 type client struct {
@@ -189,7 +192,7 @@ func frame(b []byte, head byte, body []byte) []byte {
 // read waits for a packet and fails the test if none comes.
 func (c *client) read() packet {
 	c.t.Helper()
-	p, err := c.tryRead(5 * time.Second)
+	p, err := c.tryRead(slowest)
 	if err != nil {
 		c.t.Fatal("read packet:", err)
 	}
@@ -227,7 +230,7 @@ func (c *client) acked(id uint16) byte {
 func (c *client) gone() {
 	c.t.Helper()
 	for {
-		p, err := c.tryRead(5 * time.Second)
+		p, err := c.tryRead(slowest)
 		if err != nil {
 			if ne, ok := err.(net.Error); ok && ne.Timeout() {
 				c.t.Fatal("the connection stays open")

@@ -30,7 +30,7 @@ import (
 func startOTLP(t testing.TB, tune func(*Settings, *Deps)) (*harness, *grpc.ClientConn) {
 	t.Helper()
 	cfg := quick()
-	cfg.MQTT, cfg.OTLPGRPC, cfg.OTLPHTTP = "", "127.0.0.1:0", "127.0.0.1:0"
+	cfg.MQTT, cfg.OTLPGRPC, cfg.OTLPHTTP, cfg.JournalShare = "", "127.0.0.1:0", "127.0.0.1:0", 1<<30
 	h := start(t, cfg, newMemLog(), tune)
 	addr, _ := h.OTLPAddrs()
 	cc, err := grpc.NewClient(addr.String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -61,7 +61,7 @@ func spans(n int) ptraceotlp.ExportRequest {
 }
 
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), slowest)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -210,7 +210,7 @@ func TestOTLPUsers(t *testing.T) {
 // A full journal takes nothing, says when to come again, and counts nothing.
 func TestOTLPBusy(t *testing.T) {
 	h, cc := startOTLP(t, nil)
-	h.agents[0].setFull(true)
+	h.fill(t)
 	_, err := ptraceotlp.NewGRPCClient(cc).Export(within(t), spans(3))
 	s := status.Convert(err)
 	if s.Code() != codes.ResourceExhausted || len(s.Details()) != 1 {

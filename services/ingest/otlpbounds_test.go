@@ -153,14 +153,15 @@ func TestOTLPHangingSenders(t *testing.T) {
 			for i := range all {
 				all[i] = hang(t, h, size)
 			}
-			h.until(t, "all senders have a place or an answer", func(st OTLPStatus) bool {
+			h.until(t, "all senders have a place or an answer", func() bool {
+				st := h.Status().OTLP
 				return st.InFlight <= maxInFlight && st.InFlight+int(st.Busy) == senders
 			})
 			if most := int64(maxInFlight*otlp.MaxBytes + 64<<20); heap() > most {
 				t.Errorf("%d bytes for %d senders, want at most %d", heap(), senders, most)
 			}
 			good := ptraceotlp.NewGRPCClient(cc)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), slowest)
 			defer cancel()
 			for tries := 1; ; tries++ {
 				_, err := good.Export(ctx, spans(3))
@@ -189,21 +190,11 @@ func TestOTLPHangingSenders(t *testing.T) {
 					if !v.again {
 						t.Errorf("refused with %s", v.how)
 					}
-				case <-time.After(time.Minute):
+				case <-time.After(slowest):
 					t.Fatalf("only %d were answered", i)
 				}
 			}
 		})
-	}
-}
-
-// until waits for something about the OTLP requests.
-func (h *harness) until(t *testing.T, what string, done func(OTLPStatus) bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !done(h.Status().OTLP); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("%s: %+v", what, h.Status().OTLP)
-		}
 	}
 }
 

@@ -295,9 +295,7 @@ func TestFullJournal(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		log := newMemLog()
 		h := start(t, Config{JournalShare: 1 << 20}, log, nil)
-		log.mu.Lock()
-		log.bytes = 950_000
-		log.mu.Unlock()
+		log.holds(950_000)
 		time.Sleep(2 * time.Second)
 		if !h.Status().Agents[0].Full {
 			t.Fatal("not full at 90 %")
@@ -311,9 +309,7 @@ func TestFullJournal(t *testing.T) {
 		if len(log.journal(t, "a1")) < n+3 {
 			t.Error("no ticks while full")
 		}
-		log.mu.Lock()
-		log.bytes = 800_000
-		log.mu.Unlock()
+		log.holds(800_000)
 		time.Sleep(2 * time.Second)
 		if g := <-h.nats.request("tel.t.d.metrics", "1"); g.header != "" {
 			t.Errorf("request after there is room: %+v", g)
