@@ -105,25 +105,30 @@ func (r *region) report(agent string, backfill int64, enough func(*schemas.LinkG
 	if err != nil {
 		r.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
-	defer cancel()
 	var g schemas.LinkGrant
-	for ctx.Err() == nil {
-		once, stop := context.WithTimeout(ctx, 100*time.Millisecond)
-		data, err := r.Ask(once, schemas.Link("r01", schemas.Partition(agent), agent), q)
-		if err == nil {
-			g = schemas.LinkGrant{}
-			err = json.Unmarshal(data, &g)
+	r.ask(schemas.Link("r01", schemas.Partition(agent), agent), q, func(data []byte) bool {
+		g = schemas.LinkGrant{}
+		return json.Unmarshal(data, &g) == nil && enough(&g)
+	})
+	return &g
+}
+
+// ask asks again and again, with more patience each time, until the answer is enough.
+func (r *region) ask(subject string, question []byte, enough func(answer []byte) bool) {
+	r.Helper()
+	var answer []byte
+	var err error
+	began := time.Now()
+	for patience := 100 * time.Millisecond; time.Since(began) < time.Minute; patience *= 2 {
+		ctx, cancel := context.WithTimeout(r.Context(), min(patience, 10*time.Second))
+		answer, err = r.Ask(ctx, subject, question)
+		cancel()
+		if err == nil && enough(answer) {
+			return
 		}
-		if err == nil && enough(&g) {
-			stop()
-			return &g
-		}
-		<-once.Done()
-		stop()
+		r.pause()
 	}
-	r.Fatalf("%s: not granted what was wanted; the last answer: %+v", agent, g)
-	return nil
+	r.Fatalf("%s: not the wanted answer; the last one: %s, %v", subject, answer, err)
 }
 
 // applied is enough when exactly these entries are.
@@ -134,24 +139,19 @@ func applied(spans ...schemas.Span) func(*schemas.LinkGrant) bool {
 // checks asks what the gateways know, until all partitions are answered for.
 func (r *region) checks(partitions int) map[string]schemas.GatewayCheck {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
-	defer cancel()
-	for ctx.Err() == nil {
-		all := map[string]schemas.GatewayCheck{}
-		data, err := r.Ask(ctx, schemas.AskGatewayOf(schemas.TierRegion), nil)
+	var all map[string]schemas.GatewayCheck
+	r.ask(schemas.AskGatewayOf(schemas.TierRegion), nil, func(answer []byte) bool {
 		var checks []schemas.GatewayCheck
-		if err == nil && json.Unmarshal(data, &checks) == nil {
-			for _, c := range checks {
-				all[c.Producer] = c
-			}
+		if json.Unmarshal(answer, &checks) != nil {
+			return false
 		}
-		if len(all) == partitions && len(checks) == partitions {
-			return all
+		all = map[string]schemas.GatewayCheck{}
+		for _, c := range checks {
+			all[c.Producer] = c
 		}
-		r.pause()
-	}
-	r.Fatalf("no answer for %d partitions", partitions)
-	return nil
+		return len(all) == partitions && len(checks) == partitions
+	})
+	return all
 }
 
 func (r *region) pause() { <-time.After(20 * time.Millisecond) }
@@ -215,7 +215,12 @@ func TestInbox(t *testing.T) {
 	}
 	r.report("a2", 1<<20, func(g *schemas.LinkGrant) bool { return g.Applied != nil && len(g.Applied) == 0 && g.Credit > 0 })
 	partition := schemas.Producer("r01", schemas.Partition("a1"))
-	if c := r.checks(schemas.Partitions)[partition]; c.Debt != 1 || c.Unexplained != 0 || c.Entries != 2 || c.Repeats != 1 {
+	var c schemas.GatewayCheck
+	r.await("the repeat is read", func() bool {
+		c = r.checks(schemas.Partitions)[partition]
+		return c.Repeats == 1
+	})
+	if c.Debt != 1 || c.Unexplained != 0 || c.Entries != 2 {
 		t.Errorf("check %+v", c)
 	}
 	if f := s.serving()[0].fold(partition); f.damaged < 2 {

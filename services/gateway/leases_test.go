@@ -50,7 +50,7 @@ func owns(s *Service) int { return len(s.serving()) }
 // await waits for a condition.
 func (r *region) await(what string, ok func() bool) {
 	r.Helper()
-	for until := time.Now().Add(20 * time.Second); !ok(); r.pause() {
+	for until := time.Now().Add(time.Minute); !ok(); r.pause() {
 		if time.Now().After(until) {
 			r.Fatalf("waited in vain: %s", what)
 		}
@@ -105,7 +105,9 @@ func TestTwoGateways(t *testing.T) {
 func TestOwnersOfWhatIsOpen(t *testing.T) {
 	r := newRegion(t)
 	at := r.connect("gw1")
-	s, end := r.start(r.leased("gw1", schemas.BucketLease, at), at)
+	cfg := r.leased("gw1", schemas.BucketLease, at)
+	cfg.Leases.Times = lease.DefaultTimes() // it loses none meanwhile
+	s, end := r.start(cfg, at)
 	unowned := func() int {
 		o := s.Owners()
 		return len(o.Unowned())

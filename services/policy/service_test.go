@@ -24,7 +24,7 @@ type lab struct {
 	applied chan []Change
 	refuse  atomic.Bool // what is applied is not accepted
 	place   func(agent string) Place
-	ended   chan error
+	ended   func() error // waits for the end of the service
 	stop    func() error
 }
 
@@ -56,10 +56,11 @@ func (l *lab) start() {
 		l.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l.ended = make(chan error, 1)
-	go func() { l.ended <- s.Run(ctx) }()
-	l.stop = func() error { cancel(); return <-l.ended }
-	l.t.Cleanup(cancel)
+	done := make(chan struct{})
+	go func() { defer close(done); err = s.Run(ctx) }()
+	l.ended = func() error { <-done; return err }
+	l.stop = func() error { cancel(); return l.ended() }
+	l.t.Cleanup(func() { _ = l.stop() })
 }
 
 func (l *lab) apply(_ context.Context, changes []Change) error {
@@ -123,10 +124,11 @@ func TestServiceAppliesChangesAndRefusesInvalidOnes(t *testing.T) {
 		t.Errorf("the first document holds from %d", first[0].Config.From)
 	}
 	l.put("default", `{"size":0}`)
+	edited := time.Now().UnixNano()
 	l.put("default", `{"size":2000000000}`)
 	second := l.next()
 	expect(t, second, 2, 3, `{"size":2000000000}`)
-	if ahead := second[0].Config.From - time.Now().UnixNano(); ahead < 30e9 || second[0].Config.From%2e9 != 0 {
+	if ahead := second[0].Config.From - edited; ahead < 30e9 || second[0].Config.From%2e9 != 0 {
 		t.Errorf("the change holds from %d, %v ahead", second[0].Config.From, time.Duration(ahead))
 	}
 	l.put("agent.b", `{"cap":1}`)
@@ -204,7 +206,7 @@ func TestRefusedAtTheStart(t *testing.T) {
 	l.refuse.Store(true)
 	l.start()
 	l.next()
-	if err := <-l.ended; !errors.Is(err, ErrRefused) {
+	if err := l.ended(); !errors.Is(err, ErrRefused) {
 		t.Errorf("ended with %v", err)
 	}
 }
