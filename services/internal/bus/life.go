@@ -39,7 +39,15 @@ func begin(cfg Config, d *door) (*life, error) {
 		l.end()
 		return nil, err
 	}
+	l.bound(cfg.Log)
 	return l, nil
+}
+
+// bound bounds what the server keeps in memory of the streams that there are.
+func (l *life) bound(log *slog.Logger) {
+	if err := boundBlocks(l.srv); err != nil {
+		log.Warn("more memory is used than need be", "err", err)
+	}
 }
 
 // readyWithin bounds the start of a server. After a crash it reads all its files,

@@ -85,8 +85,9 @@ func (e *Embedded) syncLoop(ctx context.Context, changed <-chan string) {
 	}
 }
 
-// syncChange makes what has changed durable.
+// syncChange makes what has changed durable, and bounds a stream that is new.
 func (e *Embedded) syncChange(what string) {
+	e.life.Load().bound(e.cfg.Log)
 	if err := e.syncMetadata(); err != nil {
 		e.cfg.Log.Warn("a changed stream may be gone after a power cut", "change", what, "err", err)
 	}
