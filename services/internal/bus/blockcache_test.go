@@ -3,6 +3,8 @@ package bus
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,20 +52,14 @@ func TestBlocksAreBounded(t *testing.T) {
 // own time.
 func awaitBounded(t *testing.T, e *Embedded) {
 	t.Helper()
-	var bounded, all int
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		bounded, all = 0, 0
-		for _, store := range stores(e.life.Load().srv) {
-			all++
+	await(t, "the blocks of all streams are bounded", 30*time.Second, func() bool {
+		all := stores(e.life.Load().srv)
+		return len(all) > 0 && !slices.ContainsFunc(all, func(store reflect.Value) (free bool) {
 			locked(store, func() {
-				if c := pointer[server.FileStoreConfig](field(store, "fcfg")); c.BlockSize <= blockSize && c.CacheExpire == blockTime {
-					bounded++
-				}
+				c := pointer[server.FileStoreConfig](field(store, "fcfg"))
+				free = c.BlockSize > blockSize || c.CacheExpire != blockTime
 			})
-		}
-		if all > 0 && bounded == all {
-			return
-		}
-	}
-	t.Fatalf("%d of %d streams are bounded", bounded, all)
+			return free
+		})
+	})
 }
