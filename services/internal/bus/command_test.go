@@ -44,7 +44,7 @@ func ask(nc *nats.Conn, subject, data string, within time.Duration) string {
 // awaitAnswer wants a command to be answered as soon as the links stand.
 func awaitAnswer(t *testing.T, nc *nats.Conn, subject, want string) {
 	t.Helper()
-	await(t, "an answer to "+subject, 10*time.Second, func() bool { return ask(nc, subject, "try", time.Second) == want })
+	await(t, "an answer to "+subject, 10*time.Second, func() bool { return ask(nc, subject, "try", askTimeout) == want })
 }
 
 // operator connects as one.
@@ -173,20 +173,20 @@ func TestAnswersOfARogue(t *testing.T) {
 // stranger is a server of somebody else with a door for links.
 func stranger(t *testing.T) (s *server.Server, links string) {
 	t.Helper()
-	ports := freePorts(t)
-	s, err := server.NewServer(&server.Options{
-		ServerName: "site", NoSigs: true, NoLog: true, Host: "127.0.0.1", Port: ports[0], MaxPayload: maxPayload,
-		JetStream: true, StoreDir: t.TempDir(), LeafNode: server.LeafNodeOpts{Host: "127.0.0.1", Port: ports[1]},
-	})
+	o := &server.Options{
+		ServerName: "site", NoSigs: true, NoLog: true, Host: "127.0.0.1", Port: server.RANDOM_PORT, MaxPayload: maxPayload,
+		JetStream: true, StoreDir: t.TempDir(), LeafNode: server.LeafNodeOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT},
+	}
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.Start()
+	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(busy * 10 * time.Second) {
 		t.Fatal("the server does not start")
 	}
-	return s, fmt.Sprint("nats-leaf://127.0.0.1:", ports[1])
+	return s, fmt.Sprint("nats-leaf://127.0.0.1:", o.LeafNode.Port)
 }
 
 // TestHandDown: commands of the center reach an agent whose region is a server of

@@ -25,7 +25,7 @@ type proxy struct {
 
 func newProxy(t testing.TB, to string) *proxy {
 	t.Helper()
-	p := &proxy{t: t, to: to, addr: "127.0.0.1:0"}
+	p := &proxy{t: t, to: to, addr: freeAddr(t)}
 	p.heal()
 	t.Cleanup(func() {
 		p.cut()
@@ -42,7 +42,7 @@ func (p *proxy) heal() {
 		p.t.Fatal(err)
 	}
 	p.mu.Lock()
-	p.l, p.addr = l, l.Addr().String()
+	p.l = l
 	p.mu.Unlock()
 	p.wg.Go(func() { p.accept(l) })
 }

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"slices"
@@ -15,18 +16,25 @@ import (
 	"weir/schemas"
 )
 
-// freePorts are three on which nobody listens now.
-func freePorts(t *testing.T) (ports [3]int) {
+// freePort is one on which nobody listens now, and that the system gives to nobody who
+// asks for any: those begin at 32,768.
+func freePort(t testing.TB) int {
 	t.Helper()
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			_ = l.Close()
+			return port
 		}
-		defer l.Close() // when all of them are found
-		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return ports
+	t.Fatal("no port is free")
+	return 0
+}
+
+// freeAddr is where somebody can listen, and again later.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprint("127.0.0.1:", freePort(t))
 }
 
 // site is three servers of somebody else that are one.
@@ -39,7 +47,10 @@ type site struct {
 // startCluster starts a site that ends with the test.
 func startCluster(t *testing.T) *site {
 	t.Helper()
-	routes, clients := freePorts(t), freePorts(t)
+	var routes, clients [3]int
+	for i := range routes {
+		routes[i], clients[i] = freePort(t), freePort(t)
+	}
 	c := new(site)
 	var urls []string
 	for i := range routes {

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ var testSizes = schemas.Sizes{
 // region starts a region's server that takes links.
 func region(t testing.TB, cfg Config) *Embedded {
 	t.Helper()
-	cfg.Name, cfg.Domain, cfg.Leaf = "r01", "r01", "127.0.0.1:0"
+	cfg.Name, cfg.Domain, cfg.Leaf = "r01", "r01", cmp.Or(cfg.Leaf, "127.0.0.1:0")
 	e := embed(t, cfg)
 	if err := e.Ensure(t.Context(), schemas.Region(testSizes, "r01")); err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func (r *rogue) refused(line string) bool {
 // until reads up to a line that begins so; ok is false if the server hangs up.
 func (r *rogue) until(prefixes ...string) (line string, ok bool) {
 	r.t.Helper()
-	if err := r.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := r.conn.SetReadDeadline(time.Now().Add(busy * 10 * time.Second)); err != nil {
 		r.t.Fatal(err)
 	}
 	for {
@@ -347,17 +347,17 @@ func TestRogueUpstream(t *testing.T) {
 	}
 	defer listener.Close()
 	a := agent(t, "a1", Upstream{URL: "nats-leaf://" + listener.Addr().String()})
-	conn, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	up := &rogue{t: t, conn: conn, in: bufio.NewReader(conn)}
-	info := `{"server_id":"X","server_name":"x","version":"2.15.2","proto":1,"client_id":7,"headers":true,"max_payload":1048576,"leafnode_urls":["127.0.0.1:1"]}`
-	if up.refused("INFO " + info) {
-		t.Fatal("the agent hung up")
-	}
-	await(t, "the link", 5*time.Second, a.LinkUp)
+	var up *rogue
+	await(t, "the link", 10*time.Second, func() bool { // an agent that was not greeted within a second has hung up
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		up = &rogue{t: t, conn: conn, in: bufio.NewReader(conn)}
+		return !up.refused(`INFO {"server_id":"X","server_name":"x","version":"2.15.2","proto":1,"client_id":7,"headers":true,"max_payload":1048576,"leafnode_urls":["127.0.0.1:1"]}`)
+	})
+	await(t, "the agent knows of the link", 5*time.Second, a.LinkUp)
 	before := messages(t, a.Bus, schemas.StreamJournal) + messages(t, a.Bus, schemas.StreamCheckpoint)
 	for _, subject := range []string{"weir.journal.a1", "weir.state.a1", "weir.outbox.a1.commit", "$KV.T_POLICY.x", "tel.t.d.metrics"} {
 		if !up.publish(subject, "", "x") {
