@@ -137,10 +137,14 @@ func (w *world) start() {
 	way := w.way
 	w.resume()
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	stage := func() *fold.Stage { return fold.NewStage(agent, aggregator.NewFold(agent, short), agentBox, way, log) }
+	if err := stage().Begin(ctx, schemas.StreamJournal); err != nil {
+		panic(err)
+	}
 	r := fold.NewRunner(fold.Config{
 		Input: schemas.StreamJournal, Output: schemas.StreamAgentOutbox, Route: func(string) []string { return []string{agent} },
 		Make: func(string) *fold.Stage {
-			w.stage = fold.NewStage(agent, aggregator.NewFold(agent, short), agentBox, way, log)
+			w.stage = stage()
 			return w.stage
 		},
 		Above: w.above,

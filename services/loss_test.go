@@ -74,6 +74,30 @@ func scene(t *testing.T, name string, loss loss, play func(w *world)) {
 	})
 }
 
+// birth plays the beginning of an agent that has no link at its end, and wants it to fold
+// at its next start, and everything to be right when the link is back.
+func birth(t *testing.T, name string, play func(w *world)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			play(w)
+			if n := len(w.box.all(agentBox)); n > 0 {
+				t.Fatalf("it has made %d commits before it died", n)
+			}
+			w.start()
+			w.steps(20)
+			if n := len(w.box.all(agentBox)); n == 0 {
+				t.Errorf("it folds nothing without a link\n%s", w.log.String())
+			}
+			w.settle()
+			w.crash()
+			if wrong := w.wrong(none); wrong != "" {
+				t.Errorf("%s\n%s", wrong, w.log.String())
+			}
+		})
+	})
+}
+
 // pass, in a bubble, lets a second pass, and what was due be done.
 func pass() {
 	time.Sleep(time.Second)
@@ -127,6 +151,18 @@ func TestLossScenes(t *testing.T) {
 		w.steps(20)
 		w.down(nil)
 		w.steps(3)
+	})
+	birth(t, "an agent that dies before its first commit, and has no link then", func(w *world) {
+		w.start()
+		w.frame(false)
+		w.crash()
+		w.reach(false)
+	})
+	birth(t, "an agent that never had a link, and dies before its first commit", func(w *world) {
+		w.reach(false)
+		w.start()
+		w.frame(false)
+		w.crash()
 	})
 	for _, lost := range [][]string{{outbox}, {state}, {journal}, {outbox, state}, {outbox, journal}, {journal, state}, {outbox, state, journal}} {
 		for _, link := range []bool{true, false} {
@@ -220,7 +256,7 @@ func (h history) play() string {
 		if a.what == "cut outbox" && w.box.cutShort() {
 			loss = max(loss, some) // what the checkpoint includes is not made again
 		}
-		if loss == some && len(w.box.all(schemas.State(agent))) == 0 {
+		if loss == some && w.box.state() == nil {
 			loss = memory // before the first checkpoint the journal is all there is
 		}
 		if w.stop == nil && a.what != "down" {
@@ -237,19 +273,34 @@ func (h history) play() string {
 
 // cutShort reports whether the outbox ends before what the newest checkpoint includes.
 func (b *box) cutShort() bool {
-	states, entries := b.all(schemas.State(agent)), b.all(agentBox)
-	if len(states) == 0 || len(entries) == 0 {
+	state, entries := b.state(), b.all(agentBox)
+	if state == nil || len(entries) == 0 {
 		return len(entries) == 0
 	}
-	state, bad := schemas.DecodeCheckpoint(states[len(states)-1].Data)
 	newest, err := new(schemas.CommitDecoder).Decode(entries[len(entries)-1].Data, 0)
-	if bad != nil || err != nil {
+	if err != nil {
 		return true
 	}
 	if newest.Epoch == state.Epoch {
 		return newest.N < state.N
 	}
 	return !slices.ContainsFunc(newest.Continues, func(k schemas.Continuation) bool { return k.Epoch == state.Epoch })
+}
+
+// state is the newest checkpoint; nil: there is none, or it is of an agent that had folded nothing.
+func (b *box) state() *schemas.Checkpoint {
+	states := b.all(schemas.State(agent))
+	if len(states) == 0 {
+		return nil
+	}
+	state, err := schemas.DecodeCheckpoint(states[len(states)-1].Data)
+	if err != nil {
+		panic(err)
+	}
+	if state.InLast == 0 && state.N == 0 {
+		return nil
+	}
+	return state
 }
 
 // sent reports whether the region has all entries of a folder.

@@ -149,3 +149,25 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Errorf("%v\nwanted exit code 5", r)
 	}
 }
+
+// TestBeginsWithoutALink kills an agent that never had a link in the first moments of its
+// first lives. The next one folds what they have acknowledged: it need not hear from its
+// region first that nothing was lost.
+func TestBeginsWithoutALink(t *testing.T) {
+	t.Parallel()
+	p := harness.NewAgent(t, weir, "a001", "north", "--upstream", "nats-leaf://"+harness.FreeAddress(t))
+	for _, early := range []time.Duration{200 * time.Millisecond, 500 * time.Millisecond} {
+		p.Launch()
+		harness.Pause(early)
+		p.Kill()
+	}
+	for range 2 {
+		p.Launch()
+		p.Ready()
+		publish(t, p, "", "-q", "1", "-t", "tel/acme/pump-1/metrics", "-m", `{"temp":21.5}`)
+		p.Kill()
+	}
+	p.Launch()
+	p.Ready()
+	p.Settle(tenant, counted(2))
+}

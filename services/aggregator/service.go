@@ -33,6 +33,7 @@ type Service struct {
 	bus    *bus.Bus
 	log    *slog.Logger
 	runner *fold.Runner
+	begun  chan struct{} // closed when ingest may write
 
 	agents map[string]*agentState
 }
@@ -46,7 +47,7 @@ type agentState struct {
 
 // New makes the service; Run starts it.
 func New(cfg Config, b *bus.Bus, log *slog.Logger) (*Service, error) {
-	s := &Service{cfg: cfg, bus: b, log: log.With("service", "aggregator"), agents: map[string]*agentState{}}
+	s := &Service{cfg: cfg, bus: b, log: log.With("service", "aggregator"), begun: make(chan struct{}), agents: map[string]*agentState{}}
 	for _, a := range cfg.Agents {
 		if err := schemas.CheckName("agent", a.Name); err != nil {
 			return nil, err
@@ -74,6 +75,10 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, a := range s.cfg.Agents {
 		names = append(names, a.Name)
 	}
+	if err := s.begin(ctx, names); err != nil {
+		return err
+	}
+	close(s.begun)
 	g, ctx := errgroup.WithContext(ctx)
 	for subject, answer := range map[string]func(context.Context, []byte) (any, error){
 		schemas.AskLedger: s.ledger, schemas.AskDevices: s.devices,
@@ -87,6 +92,24 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { return s.runner.Run(ctx, names...) })
 	g.Go(func() error { s.purge(ctx); return nil })
 	return g.Wait()
+}
+
+// Begun is closed once the journals may be written: it is noted of agents that have none
+// yet that they begin.
+func (s *Service) Begun() <-chan struct{} { return s.begun }
+
+// begin notes it. Where nobody above can be asked nobody needs to know.
+func (s *Service) begin(ctx context.Context, agents []string) error {
+	if s.cfg.Up == nil {
+		return nil
+	}
+	for _, name := range agents {
+		err := bus.Await(ctx, s.log, func() error { return s.stage(name).Begin(ctx, schemas.StreamJournal) })
+		if err != nil {
+			return fmt.Errorf("begin agent %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (s *Service) route(subject string) []string {

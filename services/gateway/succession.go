@@ -195,6 +195,11 @@ func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
 			return true
 		}
 	}
+	for _, x := range p.spaces { // nobody knows what those know
+		if x != s && !x.retired && x.fromNothing() && x.touched(0, key, w.End) {
+			return true
+		}
+	}
 	return slices.ContainsFunc(s.rivals, func(x *space) bool { return x.touched(0, key, w.End) })
 }
 

@@ -70,6 +70,7 @@ type plant struct {
 	share   *gateway.Leases             // with the other gateways of the region; nil: it is shared with nobody
 
 	ingest  *ingest.Service  // once it is made: policy applies documents to it
+	begun   <-chan struct{}  // of the aggregator, once it is made: closed when ingest may write
 	hub     *policy.Hub      // once it is made: gateways tell what it has
 	cache   *policy.Cache    // once it is made: the forwarder tells it what is above
 	uplink  *lease.Keeper    // of a region, once it is made: which of its gateways has the link to the tier above
@@ -163,7 +164,7 @@ func (p *plant) newIngest() ([]part, error) {
 		Users: p.authenticator(), Commands: p.desk(log),
 	})
 	p.ingest = s
-	return []part{{ingestService, ingestDoor{s, p.bus, j, log}}}, err
+	return []part{{ingestService, p.afterBegun(ingestDoor{s, p.bus, j, log})}}, err
 }
 
 // mqttTLS is what the MQTT listener speaks; nil: no TLS.
@@ -210,7 +211,25 @@ func (p *plant) newAggregator() ([]part, error) {
 	}
 	c.Up = up
 	s, err := aggregator.New(c, p.bus, p.log)
-	return []part{{aggregatorService, &linkedService{s, up}}}, err
+	if err != nil {
+		return nil, err
+	}
+	p.begun = s.Begun()
+	return []part{{aggregatorService, &linkedService{s, up}}}, nil
+}
+
+// afterBegun runs ingest once the aggregator of its process lets it write.
+func (p *plant) afterBegun(s run.Service) run.Service {
+	return run.Func(func(ctx context.Context) error {
+		if p.begun != nil {
+			select {
+			case <-p.begun:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return s.Run(ctx)
+	})
 }
 
 // newGateways makes those of the site's tiers, in the order of the flow.

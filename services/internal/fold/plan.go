@@ -140,8 +140,9 @@ func (s *Stage) planAnew(ctx context.Context, r *remains) (*ending, error) {
 		}
 		return nil, nil
 	}
+	begins := r.input.LastSeq == 0 || r.begins && !folded
 	a, ok := s.ask(ctx, aboveWithin)
-	for !ok && r.input.LastSeq > 0 && ctx.Err() == nil {
+	for !ok && !begins && ctx.Err() == nil {
 		s.slog.Warn("there is input, but neither outbox nor checkpoints: it waits until the tier above says what it has")
 		a, ok = s.ask(ctx, 10*aboveWithin)
 	}

@@ -13,6 +13,7 @@ import (
 type remains struct {
 	newest *schemas.Commit // of the outbox; nil: it is empty
 	state  *checkpoint     // nil: there is none
+	begins bool            // there is but the note that the stage begins; see Begin
 	lost   bool            // the input does not hold what the state includes
 	ahead  bool            // the state includes entries that the outbox does not hold
 	input  bus.Usage
@@ -133,13 +134,14 @@ func (s *Stage) loseOutbox(ctx context.Context) error {
 }
 
 // findState finds the newest checkpoint on the way to the newest commit. One that the
-// input does not hold is better than none, and so is one that is ahead of the outbox.
+// input does not hold is better than none, and so is one that is ahead of the outbox;
+// one that knows nothing is better than none only.
 func (s *Stage) findState(ctx context.Context, r *remains) (err error) {
 	held := func(c *checkpoint) (bool, error) { return s.inputHolds(ctx, c.InLast, c.inHash) }
 	both := func(of func(*checkpoint, *schemas.Commit) bool) func(*checkpoint) (bool, error) {
 		return func(c *checkpoint) (bool, error) {
 			ok, err := held(c)
-			return ok && of(c, r.newest), err
+			return ok && !c.begins() && of(c, r.newest), err
 		}
 	}
 	alone := func(of func(*checkpoint, *schemas.Commit) bool) func(*checkpoint) (bool, error) {
@@ -150,7 +152,9 @@ func (s *Stage) findState(ctx context.Context, r *remains) (err error) {
 		if err != nil && !errors.Is(err, errNoCheckpoint) {
 			return err
 		}
-		if c := r.state; c != nil {
+		if c := r.state; c != nil && c.begins() {
+			r.state, r.begins = nil, true
+		} else if c != nil {
 			ok, err := held(c)
 			r.lost, r.ahead = !ok, !onTheWay(c, r.newest)
 			return err
