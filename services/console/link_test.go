@@ -32,12 +32,12 @@ func TestLinkIsSeen(t *testing.T) {
 	r.service.cfg.Tiers = []schemas.Tier{schemas.TierAgent}
 	r.reply(schemas.AskLedger, []schemas.AgentLedger{balanced("a1", "demo")})
 	r.reply(schemas.AskLink(schemas.TierAgent), schemas.LinkStatus{
-		Tier: schemas.TierAgent, Upstream: "north", Up: true, Entries: 2, Bytes: 4000, Oldest: time.Now().Add(-time.Minute).UnixNano(), Sent: 77,
+		Tier: schemas.TierAgent, Upstream: "north", Up: true, Entries: 2, Bytes: 4000, Oldest: time.Now().Add(-time.Hour).UnixNano(), Sent: 77,
 	})
 	for path, wants := range map[string][]string{
 		"/api/v1/line":   {"lag 0.9 s · link up · 2 entries, 4.0 KB behind"},
 		"/api/v1/ledger": {`"link":{"tier":"agent","upstream":"north","up":true`},
-		"/metrics":       {`weir_link_up{tier="agent"} 1`, `weir_link_debt_entries{tier="agent"} 2`, `weir_link_debt_bytes{tier="agent"} 4000`, `weir_link_debt_seconds{tier="agent"} 60`, `weir_link_ahead_entries{tier="agent"} 0`, `weir_link_sent_bytes_total{tier="agent"} 77`},
+		"/metrics":       {`weir_link_up{tier="agent"} 1`, `weir_link_debt_entries{tier="agent"} 2`, `weir_link_debt_bytes{tier="agent"} 4000`, `weir_link_debt_seconds{tier="agent"} 36`, `weir_link_ahead_entries{tier="agent"} 0`, `weir_link_sent_bytes_total{tier="agent"} 77`},
 	} {
 		status, body := r.get(path)
 		for _, want := range wants {
