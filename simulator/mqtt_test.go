@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,16 +24,17 @@ func tcpHouse(t *testing.T) (h *house, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
+	var serving sync.WaitGroup
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	serving.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return // the test is over
 			}
-			go func() { _ = h.product.ServeMQTT(conn, func() bool { return false }) }()
+			serving.Go(func() { _ = h.product.ServeMQTT(conn, func() bool { return false }) })
 		}
-	}()
+	})
 	return h, l.Addr().String()
 }
 

@@ -12,13 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/strays"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { strays.Main(m) }
 
 // rig is an outbox, a tier above, and a forwarder between them.
 type rig struct {

@@ -11,13 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/strays"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { strays.Main(m) }
 
 // BenchmarkHub is one edit that a thousand agents wait for, over a server.
 func BenchmarkHub(b *testing.B) {

@@ -12,16 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"weir/schemas"
+	"weir/services/internal/strays"
 )
 
 // A server of a cluster that ends while it makes a replica leaves the replica's store behind, and with it the clock of all stores.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+	strays.Main(m, "github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop", "github.com/nats-io/nats-server/v2/server/ats.Register.func1")
 }
 
 var quietLog = slog.New(slog.DiscardHandler)

@@ -11,10 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
+	"weir/services/internal/strays"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { strays.Main(m) }
 
 // inBubble runs a test in fake time.
 func inBubble(t *testing.T, f func(t *testing.T)) {

@@ -10,13 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"weir/schemas"
 	"weir/services/internal/bus"
+	"weir/services/internal/strays"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { strays.Main(m) }
 
 // fromUndisturbed says how the outbox differs from what it should be; empty: not at all.
 func fromUndisturbed(srv *server, s setup, numbers []uint64) string {

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"weir/services/internal/strays"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { strays.Main(m) }
 
 // noise does not compress.
 func noise(n int) []byte {
