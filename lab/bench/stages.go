@@ -69,7 +69,7 @@ func benchmark(ctx context.Context, o options, root, pkg string, chosen []stage)
 	}
 	long := "1s"
 	if o.quick {
-		long = "20ms"
+		long = "1x"
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", strings.Join(patterns, "|"), "-benchmem", "-cpu", "1", "-benchtime", long, "weir/"+pkg)
 	cmd.Dir = root
