@@ -157,7 +157,7 @@ func (s *series) append(b []byte) []byte {
 		b = binary.AppendUvarint(fold.AppendFloat(b, st.usual), uint64(st.made))
 		b = fold.AppendBool(b, st.detector != nil)
 		if st.detector != nil {
-			b = fold.AppendString(b, string(st.detector.AppendState(nil)))
+			b = fold.AppendSized(b, st.detector.AppendState)
 		}
 	}
 	return b

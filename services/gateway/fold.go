@@ -47,6 +47,7 @@ type Fold struct {
 	holds    []*merged           // to be held at the end of this flush
 	ended    []*merged           // in this flush, of views that are published here
 	dec      schemas.CommitDecoder
+	enc      schemas.CommitEncoder // of checkpoints
 	out      fold.Collector
 	spare    *run // to use again
 	reads    byte // version of the state that is being restored

@@ -46,7 +46,7 @@ func (f *Fold) Append(b []byte) []byte {
 		dirty[m] = true
 	}
 	for _, k := range keys {
-		b = f.windows[k].append(b, dirty[f.windows[k]])
+		b = f.windows[k].append(b, &f.enc, dirty[f.windows[k]])
 	}
 	return fold.AppendLogs(appendCounts(f.findings.append(b), f.passed), f.logs)
 }
@@ -95,20 +95,20 @@ func flags(bits ...bool) (v byte) {
 	return v
 }
 
-func (m *merged) append(b []byte, dirty bool) []byte {
+func (m *merged) append(b []byte, enc *schemas.CommitEncoder, dirty bool) []byte {
 	b = append(b, flags(m.out, m.changed, m.held, dirty, m.amends))
 	b = binary.AppendUvarint(b, m.firstN)
 	b = binary.AppendUvarint(b, uint64(m.rev))
 	b = binary.AppendUvarint(b, m.emitted)
 	b = binary.AppendUvarint(b, uint64(len(m.parts)))
-	var enc schemas.CommitEncoder
 	for _, p := range m.parts {
 		b = append(b, flags(p.held, p.final, p.fresh))
 		b = binary.AppendUvarint(binary.AppendUvarint(b, p.run), p.at)
-		entry := enc.Append(nil, &schemas.Commit{
-			Producer: p.Contributor, Epoch: p.Epoch, N: p.FirstN, RunFirst: p.FirstN, Windows: []schemas.Window{p.Window},
+		b = fold.AppendSized(b, func(b []byte) []byte {
+			return enc.Append(b, &schemas.Commit{
+				Producer: p.Contributor, Epoch: p.Epoch, N: p.FirstN, RunFirst: p.FirstN, Windows: []schemas.Window{p.Window},
+			})
 		})
-		b = fold.AppendString(b, string(entry))
 	}
 	return b
 }

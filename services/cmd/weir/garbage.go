@@ -14,8 +14,8 @@ import (
 const (
 	mostGarbage  = 200             // percent of what lives
 	leastGarbage = 25              // percent, where little is made
-	largeGarbage = 35              // percent of a large heap at least; less would cost more CPU than it is worth
-	garbageBytes = 128 << 20       // what a large heap may have
+	largeGarbage = 25              // percent of a large heap at least; less would cost more CPU than it is worth
+	garbageBytes = 64 << 20        // what a large heap may have
 	garbageTime  = 2 * time.Second // between two collections, where the percentages allow it
 )
 

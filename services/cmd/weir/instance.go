@@ -237,9 +237,7 @@ func (in *instance) ready(ctx context.Context) error {
 	if !in.quiet {
 		fmt.Fprint(in.screen, in.banner(i))
 	}
-	if in.Role == roleAgent {
-		forgetStart()
-	}
+	forgetStart()
 	if in.play.devices > 0 {
 		in.devices.Start("demo", demo{devices: in.play.devices, rate: in.play.rate, mqtt: i.MQTT, nats: i.NATS})
 	}

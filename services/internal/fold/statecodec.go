@@ -19,6 +19,16 @@ func AppendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
+// AppendSized appends what write appends, and its length before it, as AppendString does
+// for a string that is there already.
+func AppendSized(b []byte, write func([]byte) []byte) []byte {
+	at := len(b)
+	b = write(b)
+	var size [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(size[:], uint64(len(b)-at))
+	return slices.Insert(b, at, size[:n]...)
+}
+
 // AppendFloat appends the bits, little endian.
 func AppendFloat(b []byte, v float64) []byte {
 	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
@@ -45,7 +55,7 @@ func AppendExemplars(b []byte, x schemas.Exemplars) []byte {
 // AppendLogs appends log records that wait for a commit, in the form of one.
 func AppendLogs(b []byte, logs []schemas.PassedLog) []byte {
 	c := schemas.Commit{N: 1, RunFirst: 1, Logs: logs}
-	return AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
+	return AppendSized(b, func(b []byte) []byte { return new(schemas.CommitEncoder).Append(b, &c) })
 }
 
 // StateReader takes primitives off state bytes. The first failure sticks.

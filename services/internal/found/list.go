@@ -18,7 +18,7 @@ func Keep(list []schemas.Finding, o *schemas.Finding, most int) []schemas.Findin
 // Append appends a list to a state, in the form of a commit.
 func Append(b []byte, list []schemas.Finding) []byte {
 	c := schemas.Commit{N: 1, RunFirst: 1, Findings: list}
-	return fold.AppendString(b, string(new(schemas.CommitEncoder).Append(nil, &c)))
+	return fold.AppendSized(b, func(b []byte) []byte { return new(schemas.CommitEncoder).Append(b, &c) })
 }
 
 // Read takes back what Append wrote.
