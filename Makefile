@@ -67,6 +67,7 @@ fuzz: ## Run each fuzz target for FUZZTIME=10s.
 soak: ## Try each property with CHECKS=5000 new cases.
 	go test -count=1 -timeout 0 $$(grep -rl --include='*_test.go' 'pgregory.net/rapid"' $(MODULES) | xargs -n1 dirname | sort -u | sed 's|^|./|') -rapid.checks=$(CHECKS)
 
+shake: export RAPID_CHECKS ?= 10
 shake: ## Test services and simulator while their goroutines pause by chance, once with each of SEEDS="1 2 3".
 	for seed in $(SEEDS); do SHAKE_SEED=$$seed go run ./lab/shake test -count=1 -timeout 30m ./services/... ./simulator/... || exit 1; done
 
