@@ -77,7 +77,8 @@ func consume(t *testing.T, page, document string) (p *harness.Product, printed <
 	return p, printed
 }
 
-// send sends readings of one device in the last whole second, which it returns.
+// send sends readings of one device in the last whole second, which it returns. They are one
+// message: whoever pauses for two seconds gets a window in parts.
 func send(t *testing.T, p *harness.Product, device string, values ...float64) time.Time {
 	t.Helper()
 	nc, err := nats.Connect("nats://" + p.NATS)
@@ -86,11 +87,12 @@ func send(t *testing.T, p *harness.Product, device string, values ...float64) ti
 	}
 	defer nc.Close()
 	from := time.Now().Truncate(time.Second).Add(-time.Second)
+	var readings []string
 	for i, v := range values {
-		reading := fmt.Sprintf(`{"temp":%g,"ts":%d}`, v, from.UnixMilli()+int64(i))
-		if _, err := nc.Request("tel.acme."+device+".metrics", []byte(reading), within); err != nil {
-			t.Fatal(err)
-		}
+		readings = append(readings, fmt.Sprintf(`{"temp":%g,"ts":%d}`, v, from.UnixMilli()+int64(i)))
+	}
+	if _, err := nc.Request("tel.acme."+device+".metrics", []byte("["+strings.Join(readings, ",")+"]"), within); err != nil {
+		t.Fatal(err)
 	}
 	return from
 }
