@@ -252,7 +252,11 @@ func (c *session) Usage(_ context.Context, stream, _ string) (u bus.Usage, err e
 	err = c.call(false, func() error {
 		c.server.mu.Lock()
 		defer c.server.mu.Unlock()
-		u.LastSeq = c.streams[stream].last
+		s := c.streams[stream]
+		u.LastSeq, u.FirstSeq = s.last, s.last+1
+		if len(s.messages) > 0 {
+			u.FirstSeq = s.messages[0].Seq
+		}
 		return nil
 	})
 	return u, err

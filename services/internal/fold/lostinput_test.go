@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -76,20 +77,20 @@ func (c lostInput) before(srv *server) {
 	l.crash()
 }
 
-// TestLostCheckpoints: without them and without the input's beginning commits
-// cannot be made again; what comes after the newest one must still be written.
+// TestLostCheckpoints: without them and without the input's beginning commits cannot be
+// made again, and what would come after the newest one would count some of it again.
 func TestLostCheckpoints(t *testing.T) {
 	bubble(t, "", func(t *testing.T, srv *server) {
 		lostInput{}.before(srv)
 		srv.remove(schemas.StreamAgentOutbox, func(m bus.Message) bool { return m.Seq < 10 }) // but for the newest commit
 		srv.remove(schemas.StreamJournal, func(m bus.Message) bool { return m.Seq < 5 })
+		left := len(srv.all(boxed))
 		l := pairs.start(srv)
 		srv.feed(9, 10)
-		_ = l.stop()
-		all := entriesOf(t, srv)
-		if last := all[len(all)-1]; last.InLast != 10 || l.stage().Mismatches() != 1 {
-			t.Errorf("the newest entry covers the input up to %d, %d mismatches", last.InLast, l.stage().Mismatches())
+		if err := <-l.done; !errors.Is(err, errNoCheckpoint) || len(srv.all(boxed)) != left {
+			t.Errorf("%d entries, of which %d were there, %v", len(srv.all(boxed)), left, err)
 		}
+		l.cancel()
 	})
 }
 

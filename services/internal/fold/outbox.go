@@ -94,6 +94,9 @@ func (s *Stage) existing(c *schemas.Commit, seq uint64) {
 // that the outbox holds already.
 func (s *Stage) commit(ctx context.Context, m Message, r *Results) error {
 	if s.unmade(m) {
+		if s.unsure {
+			return s.beheaded()
+		}
 		if err := s.goOnBehind(ctx); err != nil {
 			return err
 		}
@@ -102,9 +105,10 @@ func (s *Stage) commit(ctx context.Context, m Message, r *Results) error {
 	delete(s.out.written, s.pos.n+1)
 	entries := entries(s.Producer, s.pos, m, r, s.size, s.out.firstN)
 	newest := entries[len(entries)-1]
-	if known {
-		s.compare(was, newest)
+	if known && !s.compare(was, newest) && s.unsure {
+		return s.beheaded()
 	}
+	s.unsure = false
 	for _, c := range entries {
 		if c.N <= s.out.durable || was.end {
 			continue
@@ -123,14 +127,16 @@ func (s *Stage) commit(ctx context.Context, m Message, r *Results) error {
 	return nil
 }
 
-// compare reports a commit that is not what it was when it was written.
-func (s *Stage) compare(was run, c *schemas.Commit) {
+// compare reports whether a commit is what it was when it was written, and says so if
+// it is not.
+func (s *Stage) compare(was run, c *schemas.Commit) (same bool) {
 	if was.end && was.n == c.N && was.digest == c.Digest || !was.end && was.n < c.N {
-		return
+		return true
 	}
 	s.out.mismatches.Add(1)
 	s.slog.Error("commit made again differs from the one written; the written one stands",
 		"n", c.N, "was_n", was.n, "digest", c.Digest, "was_digest", was.digest, "was_whole", was.end)
+	return false
 }
 
 // Mismatches counts commits that were made again and differed. It must stay 0.

@@ -57,6 +57,7 @@ type Stage struct {
 	gone     uint64                   // entries of the epoch through it are not in the outbox: it was lost
 	unheard  bool                     // the tier above has not said which epochs it knows
 	asked    bool                     // the tier above was
+	unsure   bool                     // the first commit made again shows whether all of its input is there
 	out      outbox
 
 	state    stateLog
@@ -127,6 +128,9 @@ func (s *Stage) Open(ctx context.Context) error {
 
 func (s *Stage) openState(ctx context.Context, newest *schemas.Commit) error {
 	c, err := s.state.load(ctx, func(c *checkpoint) (bool, error) { return s.fits(ctx, newest, c) })
+	if err == nil && c == nil && newest != nil {
+		err = s.fromBeginning(ctx)
+	}
 	if errors.Is(err, errNoCheckpoint) && s.Forgets {
 		s.slog.Error("the state is lost and is learned anew", "err", err)
 		return s.forget(newest)
@@ -138,6 +142,58 @@ func (s *Stage) openState(ctx context.Context, newest *schemas.Commit) error {
 		s.slog.Error("the outbox is empty, but a checkpoint is left: entries go on behind it", "n", c.N)
 	}
 	return s.restore(newest, c)
+}
+
+// fromBeginning refuses to make commits again of which no checkpoint is left, unless
+// the input of the first of them is there.
+func (s *Stage) fromBeginning(ctx context.Context) error {
+	if s.state.last > 0 {
+		return nil // two whole ones there never were
+	}
+	u, err := s.log.Usage(ctx, s.input, "")
+	if err != nil || u.FirstSeq <= 1 {
+		return err
+	}
+	c, err := s.firstWhole(ctx)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		_, err = s.log.Get(ctx, s.input, c.InLast)
+	}
+	if c == nil || errors.Is(err, bus.ErrNone) {
+		return s.beheaded()
+	}
+	s.unsure = true
+	return err
+}
+
+// beheaded is why a stage does not go on that has lost its checkpoints and the beginning
+// of its input.
+func (s *Stage) beheaded() error {
+	return fmt.Errorf("all checkpoints of %s are lost: %w", s.Producer, errNoCheckpoint)
+}
+
+// firstWhole is the end of the first commit that the stage has ever made; nil: the outbox
+// does not hold all of it any more.
+func (s *Stage) firstWhole(ctx context.Context) (*schemas.Commit, error) {
+	for n, seq := uint64(1), uint64(1); ; n++ {
+		m, err := s.log.Next(ctx, s.Outbox, seq)
+		if errors.Is(err, bus.ErrNone) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		c, err := s.commitIn(m, 0)
+		if err != nil || c.N != n {
+			return nil, err
+		}
+		if c.End {
+			return c, nil
+		}
+		seq = m.Seq + 1
+	}
 }
 
 // forget goes on without a state, behind the newest commit.

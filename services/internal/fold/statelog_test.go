@@ -235,6 +235,69 @@ func TestNoCheckpoint(t *testing.T) {
 		}
 		l.cancel()
 	})
+	bubble(t, "all are lost, and some of the input is gone", func(t *testing.T, srv *server) {
+		l := small.start(srv)
+		for i := range 5 {
+			srv.feed(uint64(i + 1))
+			later(saveEvery)
+		}
+		_ = l.stop()
+		srv.remove(schemas.StreamJournal, func(m bus.Message) bool { return m.Seq < l.stage().SafeBefore() })
+		made := len(srv.all(boxed))
+		srv.loseEnd(schemas.StreamCheckpoint, 0)
+		for range 2 { // it stays so
+			l = small.start(srv)
+			if err := <-l.done; !errors.Is(err, errNoCheckpoint) || !strings.Contains(err.Error(), "all checkpoints of a are lost") {
+				t.Errorf("error %v", err)
+			}
+			l.cancel()
+		}
+		if n := len(srv.all(boxed)) + len(srv.all(state)); n != made {
+			t.Errorf("%d messages are left, %d were there", n, made)
+		}
+	})
+	bubble(t, "all are lost, and all of the input is there", func(t *testing.T, srv *server) {
+		l := small.start(srv)
+		srv.feed(upTo(4)...)
+		later(saveEvery)
+		_ = l.stop()
+		srv.loseEnd(schemas.StreamCheckpoint, 0)
+		l = small.start(srv)
+		srv.feed(5, 6)
+		_ = l.stop()
+		wantUndisturbed(t, srv, small, upTo(6))
+	})
+	bubble(t, "there was none yet, and some of the input of others is gone", func(t *testing.T, srv *server) {
+		srv.feed(100)
+		srv.remove(schemas.StreamJournal, func(bus.Message) bool { return true })
+		l := small.start(srv)
+		srv.feed(upTo(4)...)
+		later(time.Second)
+		l.crash()
+		l = small.start(srv)
+		later(time.Second)
+		if err := l.stop(); err != nil || len(srv.all(boxed)) == 0 || l.stage().Mismatches() != 0 {
+			t.Errorf("%d entries, %d mismatches, %v", len(srv.all(boxed)), l.stage().Mismatches(), err)
+		}
+	})
+	bubble(t, "all are lost, and what is left of the input begins in the first commit's", func(t *testing.T, srv *server) {
+		single := setup{kind: &adder{every: 3, keys: 1}, size: small.size}
+		l := single.start(srv)
+		srv.feed(upTo(8)...)
+		later(time.Second)
+		l.crash()
+		first, err := new(schemas.CommitDecoder).Decode(srv.all(boxed)[0].Data, 0)
+		if err != nil || first.InLast < 2 {
+			t.Fatalf("the first commit is of %d messages, %v", first.InLast, err)
+		}
+		srv.remove(schemas.StreamJournal, func(m bus.Message) bool { return m.Seq < first.InLast })
+		l = single.start(srv)
+		srv.feed(upTo(8)...)
+		if err := <-l.done; !errors.Is(err, errNoCheckpoint) {
+			t.Errorf("error %v", err)
+		}
+		l.cancel()
+	})
 	bubble(t, "cannot be read", func(t *testing.T, srv *server) {
 		l := small.start(srv)
 		srv.feed(upTo(3)...)
