@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"time"
 
@@ -35,7 +36,7 @@ const linkBack = 2 * time.Second
 
 // newLive starts a user at each region; nil: the scenario does not ask for one.
 func newLive(x *site) *live {
-	if x.s.End.Rise == 0 {
+	if x.s.End.Rise == 0 && x.s.End.Back == 0 {
 		return nil
 	}
 	v := &live{window: x.s.Policy.Window}
@@ -89,8 +90,8 @@ func (o outage) around(windows map[string][]sights.Shown, window time.Duration) 
 	return r
 }
 
-// judgeLive wants that live windows do not wait for the backlog. The median of
-// all outages is judged: neighbors on the machine are noise.
+// judgeLive wants that live windows do not wait for the backlog, and the backlog not for
+// long.
 func (k *striker) judgeLive() {
 	if k.live == nil {
 		return
@@ -107,12 +108,38 @@ func (k *striker) judgeLive() {
 	for _, o := range k.live.outages {
 		r := o.around(windows, k.live.window)
 		k.rises = append(k.rises, r)
-		if r.before.Windows == 0 || r.after.Windows == 0 {
+		if k.s.End.Rise > 0 && (r.before.Windows == 0 || r.after.Windows == 0) {
 			k.Errorf("of an outage of %v no live windows were seen before or after it: %+v", r.long, r)
 		}
 		k.Logf("outage of %v: lag of live windows, p50 · p99 · greatest, %v s of %d before and %v s of %d after; p99 × %.2f; first of the backlog %v after the heal",
 			r.long.Round(time.Second), r.before, r.before.Windows, r.after, r.after.Windows, r.ratio(), r.back.Round(time.Millisecond))
 	}
+	if k.s.End.Back > 0 {
+		k.judgeBack()
+	}
+	if k.s.End.Rise > 0 {
+		k.judgeRise()
+	}
+}
+
+// judgeBack wants the first of each backlog soon after its link is healed. What has to
+// wait for a processor takes longer by as much as there are too many who wait.
+func (k *striker) judgeBack() {
+	crowd := max(1, loadAverage()/float64(runtime.NumCPU()))
+	most := time.Duration(float64(k.s.End.Back) * crowd)
+	for _, r := range slow(k.rises, most) {
+		k.Errorf("after an outage of %v the first of the backlog was at the region %v after the heal (0: never), wanted at most %v: %v × %.1f for the load",
+			r.long.Round(time.Second), r.back.Round(time.Millisecond), most.Round(time.Millisecond), k.s.End.Back, crowd)
+	}
+}
+
+// slow are those after which the first of the backlog came later than that, or never.
+func slow(all []rise, most time.Duration) []rise {
+	return slices.DeleteFunc(slices.Clone(all), func(r rise) bool { return r.back > 0 && r.back <= most })
+}
+
+// judgeRise judges the median of all outages: neighbors on the machine are noise.
+func (k *striker) judgeRise() {
 	middle := median(k.rises)
 	k.Logf("live lag p99 of %d outages, median: %.2f s before, %.2f s after: × %.3f", len(k.rises), middle.before.P99, middle.after.P99, middle.ratio())
 	if middle.ratio() > 1+float64(k.s.End.Rise)/100 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"fmt"
 	"math"
 	"testing"
@@ -85,4 +86,11 @@ func TestOutages(t *testing.T) {
 	}
 	var nobody *live
 	nobody.note(scenario.Step{Kind: scenario.Cut}) // looks: nothing to note
+}
+
+func TestSlow(t *testing.T) {
+	never, soon, late := rise{}, rise{back: 2 * time.Second}, rise{back: 2*time.Second + 1}
+	if got := slow([]rise{never, soon, late}, 2*time.Second); !slices.Equal(got, []rise{never, late}) {
+		t.Errorf("slow are %+v", got)
+	}
 }

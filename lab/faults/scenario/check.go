@@ -150,6 +150,7 @@ func (c *checker) details(s *Scenario, f *Fault, path string) {
 }
 
 func (c *checker) end(e *End) {
+	c.want(e.Back >= 0, "end.back", "%v: use a time, more than 0", e.Back)
 	c.want(e.Rise >= 0, "end.rise", "%d: use percent, more than 0", e.Rise)
 	c.want(e.Loss == NoLoss || e.Loss == Declared, "end.loss", "%q: use %s, or leave it out", e.Loss, Declared)
 	for _, pattern := range e.Allow {

@@ -150,6 +150,7 @@ type End struct {
 	Verify time.Duration // for the product to account for everything; default 120 s
 	Loss   Loss          // empty: none
 	Ready  time.Duration // the longest recovery at p99; default 5 s
+	Back   time.Duration // within which the first of a backlog is at the region after links are healed, on a machine that is not overloaded; 0: not looked at
 	Rise   int           // percent by which p99 of the lag of live windows may rise after links are cut and healed; 0: not looked at
 	Caps   Caps
 	Allow  []string // regular expressions of lines at level ERROR that these faults explain
