@@ -86,7 +86,7 @@ func (k *striker) begin(step scenario.Step) {
 		k.stop(name)
 		k.launch(name)
 	case scenario.Wipe:
-		k.stop(name)
+		p.Kill()
 		if err := os.RemoveAll(p.Folder); err != nil {
 			k.Errorf("wipe %s: %v", name, err)
 		}

@@ -99,7 +99,7 @@ type Kind string
 const (
 	Kill      Kind = "kill"      // kill -9, and started again at once
 	Stop      Kind = "stop"      // asked to end, and started again
-	Wipe      Kind = "wipe"      // asked to end, and started again with an empty data folder
+	Wipe      Kind = "wipe"      // kill -9, and started again with an empty data folder
 	Pause     Kind = "pause"     // SIGSTOP, then SIGCONT
 	Power     Kind = "power"     // its file system loses what is not synced; then as kill
 	Fill      Kind = "fill"      // its file system is full, then has room again
