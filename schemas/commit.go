@@ -52,6 +52,7 @@ type Commit struct {
 	Continues []Continuation // epochs before this one, each followed by the one it continued; at most MaxContinued
 	Estate    bool           // Windows are those of the entry Continues[0].Next() of that epoch: what was open in it when it ended
 	Past      []Past         // with the end of an estate: the totals of the epochs before this one
+	Knows     []Epoch        // of a gateway: epochs of its producers that it has come to know since the commit before
 	Shed      []ShedRecords  // of a folded entry: what it stands for and no window holds, because the outbox was full
 
 	Windows []Window // for the tier above
@@ -110,6 +111,10 @@ type Progress struct {
 	Emitted       uint64 // Σ count of the latest revisions of every window ever emitted
 	Open          uint64 // records counted but in no emitted revision yet
 	Late          uint64 // records that came too late for this view
+
+	// Of a gateway: windows with Start >= WholeFrom and End <= WholeThrough are final and
+	// lack nothing of any producer that it knows. Both 0: it does not say.
+	WholeFrom, WholeThrough int64
 }
 
 // Total is a row of a ledger, cumulative. Outcome is empty for what arrived.

@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// A commit entry as bytes, version 4:
+// A commit entry as bytes, version 5:
 //
-//	byte     4            the version; without log records 3, and 2 where no window has exemplars either
+//	byte     5            the version; 4 where it knows no epochs and no view is whole, 3 without log records either,
+//	                      and 2 where no window has exemplars either
 //	msgpack  [ producer, epoch, n, run_first, end,
 //	           in_first, in_last, in_hash, time, wall, config_rev, digest,
 //	           [view, size, uplink, publish, on_time_through, final_through, emitted, open, late, …],   rows of nine
@@ -21,7 +22,9 @@ import (
 //	           n − first number, [epoch, from, n, state, estate, …], estate, rows of five
 //	           [view, tenant, signal, n, …],                          shed; rows of four
 //	           [of, tenant, signal, stage, outcome, reason, n, …],    past; rows of seven
-//	           logs, bytes of logs ]                                  only in version 4
+//	           logs, bytes of logs,                                   from version 4 on
+//	           [epoch, …],                                            that it knows; only in version 5, as
+//	           [whole_from, whole_through, …] ]                       rows of two, one per view
 //	bytes    tables:  strings × (uvarint length, bytes)
 //	                  views × (uvarint name, uvarint dims, dims × uvarint string)
 //	         windows: rows, see below; for the tier above
@@ -87,9 +90,12 @@ func (e *CommitEncoder) Append(b []byte, c *Commit) []byte {
 	views := e.viewTables()
 	e.header(c, len(e.table)+len(views), windows, local, findings-early)
 	e.extension(c, logs-findings)
-	if len(c.Logs) > 0 {
+	if c.version() > 3 {
 		e.head.uint(uint64(len(c.Logs)))
 		e.head.uint(uint64(len(e.rows) - logs))
+	}
+	if c.version() > 4 {
+		e.knows(c)
 	}
 	b = e.head.appendTo(b)
 	b = append(b, e.table...)
@@ -165,7 +171,7 @@ func (e *CommitEncoder) header(c *Commit, tables, windows, local, early int) {
 }
 
 // commitFields is how many fields the head has, by version.
-var commitFields = [CommitVersion + 1]int{1: 24, 2: 33, 3: 33, 4: 35}
+var commitFields = [CommitVersion + 1]int{1: 24, 2: 33, 3: 33, 4: 35, 5: 37}
 
 // extension writes what version 2 has more than version 1.
 func (e *CommitEncoder) extension(c *Commit, findings int) {
@@ -206,6 +212,20 @@ func (e *CommitEncoder) extension(c *Commit, findings int) {
 	}
 }
 
+// knows writes what version 5 has more than version 4.
+func (e *CommitEncoder) knows(c *Commit) {
+	w := e.head
+	w.array(len(c.Knows))
+	for i := range c.Knows {
+		w.bin(c.Knows[i][:])
+	}
+	w.array(2 * len(c.Views))
+	for i := range c.Views {
+		w.int(c.Views[i].WholeFrom)
+		w.int(c.Views[i].WholeThrough)
+	}
+}
+
 func (e *CommitEncoder) totals(rows []Total) {
 	w := e.head
 	w.array(6 * len(rows))
@@ -234,7 +254,11 @@ func (c *Commit) First() uint64 {
 
 // version is the least version that holds the entry.
 func (c *Commit) version() byte {
-	if len(c.Logs) > 0 {
+	whole := func(v Progress) bool { return v.WholeFrom != 0 || v.WholeThrough != 0 }
+	switch {
+	case len(c.Knows) > 0 || slices.ContainsFunc(c.Views, whole):
+		return 5
+	case len(c.Logs) > 0:
 		return 4
 	}
 	for _, rows := range [...][]Window{c.Windows, c.Local} {

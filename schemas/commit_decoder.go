@@ -128,6 +128,10 @@ func (d *CommitDecoder) decodeHead(n *commitCounts, version int) (*Commit, error
 	if version > 3 {
 		n.logs, n.logsLen = r.size(), r.size()
 	}
+	if version > 4 {
+		c.Knows = readKnows(r)
+		readWhole(r, c.Views)
+	}
 	if r.err == nil {
 		r.fail(c.checkHead())
 	}
@@ -168,6 +172,22 @@ func readContinued(r *headReader) (rows []Continuation) {
 		rows = append(rows, k)
 	}
 	return rows
+}
+
+func readKnows(r *headReader) (epochs []Epoch) {
+	for n := r.array(); n > 0 && r.err == nil; n-- {
+		epochs = append(epochs, r.epoch())
+	}
+	return epochs
+}
+
+func readWhole(r *headReader, views []Progress) {
+	if n := r.rows(2); n != len(views) && r.err == nil {
+		r.fail(fmt.Errorf("%d of %d views say how far they are whole", n, len(views)))
+	}
+	for i := range views {
+		views[i].WholeFrom, views[i].WholeThrough = r.int(), r.int()
+	}
 }
 
 func readPolicy(r *headReader) *Config {

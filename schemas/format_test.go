@@ -149,6 +149,10 @@ func TestOldExemplars(t *testing.T) {
 // TestOldestThatHolds: what older programs can read is still written for them.
 func TestOldestThatHolds(t *testing.T) {
 	c := sampleCommit()
+	c.Knows, c.Views[0].WholeFrom, c.Views[0].WholeThrough = nil, 0, 0
+	if b := new(CommitEncoder).Append(nil, c); b[0] != 4 {
+		t.Errorf("an entry of a gateway that has come to know nobody is of version %d", b[0])
+	}
 	c.Logs = nil
 	if b := new(CommitEncoder).Append(nil, c); b[0] != 3 {
 		t.Errorf("an entry without log records is of version %d", b[0])

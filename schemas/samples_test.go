@@ -66,7 +66,7 @@ func sampleCommit() *Commit {
 	return &Commit{
 		Producer: "agent-1", Epoch: epoch, N: 7, RunFirst: 6, End: true,
 		InFirst: 100, InLast: 140, InHash: 0xabcdef, Time: t0 + 11e9, Wall: t0 + 11e9 + 3e6, ConfigRev: 3, Digest: 0x9999,
-		Views:   []Progress{{"device", 10e9, TierRegion, true, t0 + 10e9, t0 - 50e9, 30, 2, 1}},
+		Views:   []Progress{{"device", 10e9, TierRegion, true, t0 + 10e9, t0 - 50e9, 30, 2, 1, t0 - 90e9, t0 - 60e9}},
 		Totals:  []Total{{"acme", Metrics, "", "", "", 40}, {"acme", Metrics, StageAggregator, Duplicate, Repeat, 2}},
 		Holes:   []Hole{{"agent-1", 12, 13, 40}},
 		Windows: []Window{device, late}, Local: []Window{fleet},
@@ -78,6 +78,7 @@ func sampleCommit() *Commit {
 			{0x1092, "agent-1", "north", "acme", "shop", t0, t0 + 1e9, 0, []byte{0x0a, 1, 0}},
 		},
 
+		Knows: []Epoch{{0: 0xe3}, {0: 0xe4, 15: 1}},
 		Since: 6, Continues: []Continuation{{Epoch{0: 0xe1}, 3, 9, 8, 2}, {Epoch{0: 0xe2}, 5, 4, 4, 0}},
 		Shed: []ShedRecords{{"device", "acme", Metrics, 12}},
 		Past: []Past{{1, Total{"acme", Metrics, StageAggregator, Counted, "", 30}}},
@@ -273,7 +274,7 @@ func drawOrigin(t *rapid.T, c *Commit) {
 		k.N = rapid.Uint64Max(math.MaxInt64-1).Draw(t, "last")
 		k.State = rapid.Uint64Max(math.MaxInt64-1).Draw(t, "state")
 		k.From, k.Estate = rapid.Uint64Range(1, k.N+1).Draw(t, "from"), rapid.Uint64().Draw(t, "estate_entries")
-		c.Continues = append(c.Continues, k)
+		c.Continues, c.Knows = append(c.Continues, k), append(c.Knows, k.Epoch)
 		c.Past = append(c.Past, Past{len(c.Continues) - 1, Total{names().Draw(t, "past"), Metrics, StageAggregator, Counted, "", rapid.Uint64().Draw(t, "was")}})
 	}
 	c.Estate = len(c.Continues) > 0 && rapid.Bool().Draw(t, "estate")
@@ -287,7 +288,7 @@ func commits() *rapid.Generator[*Commit] {
 		c.InFirst, c.InLast, c.InHash = rapid.Uint64().Draw(t, "in_first"), rapid.Uint64().Draw(t, "in_last"), rapid.Uint64().Draw(t, "in_hash")
 		c.Time, c.Wall, c.ConfigRev, c.Digest = rapid.Int64().Draw(t, "time"), rapid.Int64().Draw(t, "wall"), rapid.Uint64().Draw(t, "config"), rapid.Uint64().Draw(t, "digest")
 		for range rapid.IntRange(0, 2).Draw(t, "views") {
-			c.Views = append(c.Views, Progress{names().Draw(t, "view"), rapid.Int64().Draw(t, "size"), Tier(names().Draw(t, "uplink")), rapid.Bool().Draw(t, "publish"), times().Draw(t, "on_time"), times().Draw(t, "final"), rapid.Uint64().Draw(t, "emitted"), rapid.Uint64().Draw(t, "open"), rapid.Uint64().Draw(t, "late")})
+			c.Views = append(c.Views, Progress{names().Draw(t, "view"), rapid.Int64().Draw(t, "size"), Tier(names().Draw(t, "uplink")), rapid.Bool().Draw(t, "publish"), times().Draw(t, "on_time"), times().Draw(t, "final"), rapid.Uint64().Draw(t, "emitted"), rapid.Uint64().Draw(t, "open"), rapid.Uint64().Draw(t, "late"), times().Draw(t, "whole_from"), times().Draw(t, "whole_through")})
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "totals") {
 			c.Totals = append(c.Totals, Total{names().Draw(t, "tenant"), Metrics, StageIngest, Rejected, Future, rapid.Uint64().Draw(t, "n")})

@@ -17,7 +17,9 @@ const (
 	//      ended, numbers that it stands for and what was shed; wider windows.
 	//   3: 2026-11-22 exemplars of windows name a trace and a span; an entry without any is still written as 2.
 	//   4: 2026-11-22 log records that are passed through; an entry without any is still written as 2 or 3.
-	CommitVersion = 4
+	//   5: 2026-11-22 epochs below that a gateway has come to know, and between which times its windows lack nothing of their
+	//      producers; an entry without either is still written as 2, 3 or 4.
+	CommitVersion = 5
 	// CheckpointVersion history:
 	//   1: 2026-11-21 msgpack head and an opaque payload per part.
 	CheckpointVersion = 1

@@ -68,7 +68,7 @@ func (s *Service) strangers(q question, known []schemas.LinkEpoch) {
 			continue
 		}
 		s.ahead = append(s.ahead, schemas.Ahead{Producer: producer, Span: schemas.Span{From: 1, To: k.Applied}})
-		s.log.Error("the tier above has entries of this region that another data folder made: they stand there, and what agents bring again of them is left out",
+		s.log.Error("the tier above has entries of this region that another data folder made: what agents bring again of them counts once",
 			"producer", producer, "epoch", k.Epoch, "applied", k.Applied)
 	}
 }

@@ -33,6 +33,7 @@
 // A producer whose stores may be older than what it has sent goes on in a new epoch.
 // What is known here of the old one tells what a lost copy has brought: that is left
 // out of what comes of the new one, and what never comes is declared (succession.go).
+// A gateway below that has begun anew is told apart window by window (contest.go).
 // An entry may stand for several, which an outbox at its cap had to fold: its numbers
 // are applied as one, and what it says was shed is explained.
 //

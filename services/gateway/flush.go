@@ -103,9 +103,10 @@ func (f *Fold) end(v *view, m *merged) {
 	if m.changed || m.held || !m.out || v.late || f.lacking(v, m) {
 		f.emit(v, m, schemas.FinalTiming)
 	}
-	if f.publishes(v, m) {
+	if f.publishes(v, m) && m.rev > 0 {
 		f.ended = append(f.ended, m)
 	}
+	f.forget(m)
 	m.gone = true
 	delete(f.windows, m.key)
 }
@@ -172,8 +173,11 @@ func (f *Fold) holdBack(m *merged) {
 	m.held = true
 }
 
-// emit puts out the whole value of a window.
+// emit puts out the whole value of a window of which something counts.
 func (f *Fold) emit(v *view, m *merged, t schemas.Timing) {
+	if m.empty() {
+		return
+	}
 	var w schemas.Window
 	w, f.out.Sketches = m.sum(f.out.Sketches)
 	m.rev++
@@ -215,9 +219,11 @@ func (f *Fold) results() *fold.Results {
 	f.out.Into(r)
 	r.Findings, f.findings.ready = f.findings.ready, nil
 	r.Logs, f.logs = f.logs, nil
+	r.Knows = f.news()
 	r.Finals = f.finals()
 	for _, v := range f.views {
 		if !v.late {
+			f.whole(v)
 			r.Views = append(r.Views, v.Progress)
 		}
 	}

@@ -29,6 +29,7 @@ type Fold struct {
 
 	now, wall int64 // agent time of the newest commit applied, of all producers
 	second    int64 // the last second reported
+	told      int64 // when all epochs were told of
 	config    uint64
 	entries   uint64 // applied
 	repeats   uint64
@@ -85,7 +86,7 @@ func NewInboxFold(producer string, tier schemas.Tier, unpack func(dst, src []byt
 
 func (f *Fold) reset() {
 	*f = Fold{
-		producer: f.producer, tier: f.tier, emits: f.emits, now: never, second: never,
+		producer: f.producer, tier: f.tier, emits: f.emits, now: never, second: never, told: never,
 		producers: map[string]*producer{}, windows: map[string]*merged{}, passed: map[string]uint64{}, inbox: f.inbox, unpack: f.unpack,
 	}
 }
@@ -148,9 +149,11 @@ func (f *Fold) read(name string, m fold.Message) (c *schemas.Commit, err error) 
 // enter applies an entry that is new. It reports whether nothing is missing of
 // its commit now.
 func (f *Fold) enter(p *producer, s *space, st *stretch, c *schemas.Commit) (whole bool) {
+	p.doubted = nil
 	p.succeed(s, c)
 	p.remember(s, c)
 	s.lack(c.Shed)
+	s.meet(c.Knows)
 	f.pass(p, s, c)
 	r := f.runOf(s, c.RunFirst)
 	for i := range c.Windows {
@@ -200,12 +203,14 @@ func (f *Fold) find(name string) *producer {
 // apply puts one revision of entry n in the place of the one before it.
 func (f *Fold) apply(p *producer, s *space, r *run, n uint64, w *schemas.Window) {
 	key := windowKey(w)
-	if p.doubtful(s, w, key) {
-		s.refuse(w, key)
-		return
+	if p.agent {
+		if p.doubtful(s, w, key) {
+			s.refuse(w, key)
+			return
+		}
+		s.note(n, schemas.Hash([]byte(key)), w.End)
 	}
-	s.note(n, key, w.End)
-	part, _ := f.revise(s, w, key)
+	part, _ := f.revise(p, s, w, key)
 	if part == nil {
 		return
 	}
@@ -217,15 +222,15 @@ func (f *Fold) apply(p *producer, s *space, r *run, n uint64, w *schemas.Window)
 
 // revise takes a revision of a part, and says how many records it has added. The
 // part is nil where an older revision has come later.
-func (f *Fold) revise(s *space, w *schemas.Window, key string) (p *part, added uint64) {
-	m := f.windows[key]
-	if m == nil {
+func (f *Fold) revise(by *producer, s *space, w *schemas.Window, key string) (p *part, added uint64) {
+	m, old := f.windows[key]
+	if !old {
 		m = &merged{key: key}
 		f.windows[key] = m
 	}
 	i, known := m.find(w)
 	if !known {
-		m.parts = slices.Insert(m.parts, i, &part{of: m})
+		m.parts = slices.Insert(m.parts, i, by.begin(m, w))
 	}
 	p = m.parts[i]
 	if known && w.Revision <= p.Revision {
@@ -241,10 +246,10 @@ func (f *Fold) revise(s *space, w *schemas.Window, key string) (p *part, added u
 	sketch := append(p.Sketch[:0], w.Sketch...)
 	p.Window = *w
 	p.Sketch = sketch
-	if len(m.parts) == 1 && m.rev == 0 && !m.changed {
+	if !old {
 		f.register(m)
 	}
-	m.changed = true
+	m.changed = m.changed || m.counts(p)
 	return p, added
 }
 
@@ -347,7 +352,7 @@ func (f *Fold) retire(p *producer, s *space) {
 	if s.retired {
 		return
 	}
-	s.retired = true
+	s.retired, p.doubted = true, nil
 	clear(s.runs)
 	clear(s.floating)
 	for _, st := range s.stretches {

@@ -70,7 +70,9 @@ func (p *producer) totals() map[schemas.Total]uint64 {
 		p.retell()
 	}
 	if !p.agent && len(p.spaces) > 1 {
-		return p.fullest()
+		sum := p.fullest()
+		p.withhold(sum)
+		return sum
 	}
 	sum := map[schemas.Total]uint64{}
 	for _, s := range p.spaces {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"weir/schemas"
@@ -13,56 +12,27 @@ import (
 // each epoch, which: an epoch that goes on from an older copy of a store may bring those
 // again that the lost copy had brought.
 
-// maxPassed bounds how many log records of an epoch are remembered.
-const maxPassed = 4096
-
-// passedLog is a log record that an entry has brought.
-type passedLog struct {
-	n, id  uint64
-	ingest int64
-}
-
 // passedLogs is what a space knows of the log records in its entries.
 type passedLogs struct {
-	came   map[string]uint64 // by tenant, what is left out included
-	shed   map[string]uint64 // of these, left out below: the outbox was full
-	again  map[string]uint64 // of these, left out here: a lost copy has brought them
-	doubt  map[string]uint64 // of these, left out here: nobody knows any more whether a lost copy has brought them
-	recent []passedLog       // in the order in which they came
-
-	forgottenN  uint64 // greatest entry of those that are not remembered any more
-	forgottenAt int64  // latest ingest time of them
+	came  map[string]uint64 // by tenant, what is left out included
+	shed  map[string]uint64 // of these, left out below: the outbox was full
+	again map[string]uint64 // of these, left out here: a lost copy has brought them
+	doubt map[string]uint64 // of these, left out here: nobody knows any more whether a lost copy has brought them
+	recall
 }
 
 func newPassedLogs() passedLogs {
 	return passedLogs{
-		came: map[string]uint64{}, shed: map[string]uint64{}, again: map[string]uint64{}, doubt: map[string]uint64{}, forgottenAt: never,
+		came: map[string]uint64{}, shed: map[string]uint64{}, again: map[string]uint64{}, doubt: map[string]uint64{}, recall: newRecall(),
 	}
 }
 
-// note remembers a log record that entry n has brought.
-func (s *passedLogs) note(n uint64, l *schemas.PassedLog) {
-	if len(s.recent) >= maxPassed {
-		for _, o := range s.recent[:maxPassed/4] {
-			s.forgottenN, s.forgottenAt = max(s.forgottenN, o.n), max(s.forgottenAt, o.ingest)
-		}
-		s.recent = append(s.recent[:0], s.recent[maxPassed/4:]...)
-	}
-	s.recent = append(s.recent, passedLog{n, l.ID, l.Ingest})
-}
-
-// has reports whether entries after n have brought a log record; unsure: they may have.
-func (s *passedLogs) has(n uint64, l *schemas.PassedLog) (has, unsure bool) {
-	has = slices.ContainsFunc(s.recent, func(o passedLog) bool { return o.n > n && o.id == l.ID })
-	return has, !has && s.forgottenN > n && l.Ingest <= s.forgottenAt
-}
-
-// brought reports whether another epoch of a producer has brought a log record that is in
+// broughtLog reports whether another epoch of a producer has brought a log record that is in
 // entry n of this one; unsure: it may have. Only what one knows and the other does not can be
 // in both, whichever comes first.
-func (p *producer) brought(s *space, n uint64, l *schemas.PassedLog) (has, unsure bool) {
+func (p *producer) broughtLog(s *space, n uint64, l *schemas.PassedLog) (has, unsure bool) {
 	look := func(other *space, after uint64) {
-		h, u := other.logs.has(after, l)
+		h, u := other.logs.has(after, l.ID, l.Ingest)
 		has, unsure = has || h, unsure || u
 	}
 	for _, k := range s.after {
@@ -97,8 +67,8 @@ func (f *Fold) pass(p *producer, s *space, c *schemas.Commit) {
 	for i := range c.Logs {
 		l := &c.Logs[i]
 		s.logs.came[l.Tenant]++
-		has, unsure := p.brought(s, c.N, l)
-		s.logs.note(c.N, l)
+		has, unsure := p.broughtLog(s, c.N, l)
+		s.logs.note(c.N, l.ID, l.Ingest)
 		switch {
 		case has:
 			s.logs.again[l.Tenant]++
@@ -201,21 +171,12 @@ func (s *passedLogs) append(b []byte) []byte {
 	for _, m := range s.counts() {
 		b = appendCounts(b, m)
 	}
-	b = binary.AppendVarint(binary.AppendUvarint(b, s.forgottenN), s.forgottenAt)
-	b = binary.AppendUvarint(b, uint64(len(s.recent)))
-	for _, o := range s.recent {
-		b = binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, o.n), o.id)
-		b = binary.AppendVarint(b, o.ingest)
-	}
-	return b
+	return s.recall.append(b)
 }
 
 func (s *passedLogs) read(r *fold.StateReader) {
 	for _, m := range s.counts() {
 		readCounts(r, m)
 	}
-	s.forgottenN, s.forgottenAt = r.Uint(), r.Int()
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		s.recent = append(s.recent, passedLog{r.Uint(), r.Fixed(), r.Int()})
-	}
+	s.recall.read(r)
 }

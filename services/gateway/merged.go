@@ -18,6 +18,7 @@ type part struct {
 	held   bool   // final_through had passed it in its commit: only an explicit final ends it
 	fresh  bool   // entries of its commit are missing
 	queued bool   // in the open parts of a stretch
+	muted  bool   // left out: see contest.go
 }
 
 // merged is one window of this gateway: the sum of its parts.
@@ -34,6 +35,8 @@ type merged struct {
 	flushed uint64 // the flush in which the latest revision came out; 0: before the state was restored
 	amends  bool   // it began after its view had passed its end: what came before has been forgotten
 	gone    bool   // final and forgotten
+
+	contested bool // not all parts count
 }
 
 func (m *merged) view() string { return m.parts[0].View }
@@ -79,14 +82,66 @@ func (m *merged) final() bool {
 	return true
 }
 
-// sum is the window as the sum of its parts. sketches is where its sketch is
-// appended.
+// sum is the window as the sum of the parts that count; some must. sketches is where
+// its sketch is appended.
 func (m *merged) sum(sketches []byte) (schemas.Window, []byte) {
 	var s parts.Sum
 	for _, p := range m.parts {
-		s.Add(&p.Window)
+		if m.counts(p) {
+			s.Add(&p.Window)
+		}
 	}
 	return s.Whole(sketches)
+}
+
+// empty reports whether no part counts.
+func (m *merged) empty() bool { return m.contested && !slices.ContainsFunc(m.parts, m.counts) }
+
+// counts reports whether a part is in the sum: it is not left out, and of the epochs of
+// a gateway that have brought the window its has the most records.
+func (m *merged) counts(p *part) bool {
+	return !m.contested || !p.muted && m.fullest(p.Contributor) == p.Epoch
+}
+
+// fullest is the epoch of a contributor with the most records in parts that are not left
+// out; of those with as many the one that is the last by its bytes.
+func (m *merged) fullest(contributor string) (epoch schemas.Epoch) {
+	most, n := uint64(0), uint64(0)
+	for i, p := range m.parts {
+		if p.Contributor != contributor {
+			continue
+		}
+		if i == 0 || m.parts[i-1].Contributor != contributor || m.parts[i-1].Epoch != p.Epoch {
+			n = 0
+		}
+		if !p.muted {
+			n += p.Records()
+		}
+		if n >= most {
+			most, epoch = n, p.Epoch
+		}
+	}
+	return epoch
+}
+
+// partsOf are those of an epoch.
+func (m *merged) partsOf(contributor string, e schemas.Epoch) []*part {
+	of := func(p *part) bool { return p.Contributor == contributor && p.Epoch == e }
+	from := slices.IndexFunc(m.parts, of)
+	if from < 0 {
+		return nil
+	}
+	to := from + 1
+	for to < len(m.parts) && of(m.parts[to]) {
+		to++
+	}
+	return m.parts[from:to]
+}
+
+// holdsAll reports whether it holds all that an epoch has brought of the window: some of
+// it, and nothing of it has been forgotten.
+func (m *merged) holdsAll(contributor string, e schemas.Epoch) bool {
+	return len(m.partsOf(contributor, e)) > 0 && !m.amends && !m.late()
 }
 
 // mergedByEnd is a heap of windows by their end.

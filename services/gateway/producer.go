@@ -18,14 +18,19 @@ const day = 24 * 3600 * wholeSecond
 type producer struct {
 	name    string
 	spaces  map[schemas.Epoch]*space
-	current *space   // whose newest whole commit has the greatest agent time; nil: none is whole yet
-	owes    bool     // entries are missing; see account
-	line    *lineage // nil: it must be found out
-	agent   bool     // else a gateway, to which producers tell again what they have come to
+	current *space          // whose newest whole commit has the greatest agent time; nil: none is whole yet
+	owes    bool            // entries are missing; see account
+	line    *lineage        // nil: it must be found out
+	news    []schemas.Epoch // epochs of which no commit of this gateway has told yet
+	agent   bool            // else a gateway, to which producers tell again what they have come to
+
+	contests []*merged // windows in memory that it has brought in several epochs
+	doubts   doubts
+	doubted  *[2]map[string]uint64 // nil: it must be found out; see inDoubt
 }
 
 func newProducer(name string, tier schemas.Tier) *producer {
-	return &producer{name: name, spaces: map[schemas.Epoch]*space{}, agent: tier == schemas.TierRegion}
+	return &producer{name: name, spaces: map[schemas.Epoch]*space{}, agent: tier == schemas.TierRegion, doubts: newDoubts()}
 }
 
 // space is the number space of an epoch; nil: there are too many.
@@ -34,6 +39,7 @@ func (p *producer) space(e schemas.Epoch) *space {
 	if s == nil && len(p.spaces) < maxEpochs {
 		s = newSpace()
 		p.spaces[e] = s
+		p.news = append(p.news, e)
 	}
 	return s
 }

@@ -17,7 +17,7 @@ func (p *producer) appendTo(b []byte) []byte {
 	for _, e := range epochs {
 		b = p.spaces[e].append(append(b, e[:]...))
 	}
-	return b
+	return p.doubts.append(appendEpochs(b, p.news))
 }
 
 func (f *Fold) readProducer(r *fold.StateReader) {
@@ -29,6 +29,13 @@ func (f *Fold) readProducer(r *fold.StateReader) {
 			return
 		}
 		s.read(r, f.reads)
+		if f.reads < 8 && !p.agent {
+			s.stands.others.gone, s.recall = s.latest, newRecall() // which windows it was is not known any more
+		}
+	}
+	if f.reads > 7 {
+		p.news = readEpochs(r)
+		p.doubts.read(r)
 	}
 	p.findRivals()
 	p.choose()
@@ -50,7 +57,8 @@ func (s *space) append(b []byte) []byte {
 		b = s.runs[first].end.append(b)
 	}
 	b = appendCounts(b, s.counted)
-	return s.logs.append(s.succession.append(b))
+	b = appendEpochs(b, slices.SortedFunc(maps.Keys(s.knows), schemas.Epoch.Compare))
+	return s.stands.append(s.logs.append(s.succession.append(b)))
 }
 
 func (s *space) read(r *fold.StateReader, version byte) {
@@ -74,8 +82,11 @@ func (s *space) read(r *fold.StateReader, version byte) {
 		s.runs[c.first] = c
 	}
 	readCounts(r, s.counted)
+	if version > 7 {
+		s.meet(readEpochs(r))
+	}
 	if version > 3 {
-		s.succession.read(r)
+		s.succession.read(r, version)
 	}
 	if version > 5 {
 		s.readKnown(r)
@@ -83,6 +94,24 @@ func (s *space) read(r *fold.StateReader, version byte) {
 	if version > 6 {
 		s.logs.read(r)
 	}
+	if version > 7 {
+		s.stands.read(r)
+	}
+}
+
+func appendEpochs(b []byte, epochs []schemas.Epoch) []byte {
+	b = binary.AppendUvarint(b, uint64(len(epochs)))
+	for _, e := range epochs {
+		b = append(b, e[:]...)
+	}
+	return b
+}
+
+func readEpochs(r *fold.StateReader) (epochs []schemas.Epoch) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		epochs = append(epochs, readEpoch(r))
+	}
+	return epochs
 }
 
 // appendCounts appends counts by name.
@@ -159,7 +188,7 @@ func readHeading(r *fold.StateReader, version byte) *heading {
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		v := schemas.Progress{View: r.String()}
-		readProgress(r, &v)
+		readProgress(r, &v, version)
 		h.views = append(h.views, v)
 	}
 	h.totals = readTotals(r)
@@ -176,14 +205,7 @@ func (s *succession) append(b []byte) []byte {
 	for _, e := range s.endings {
 		b = appendContinuation(append(b, e.by[:]...), e.Continuation)
 	}
-	b = fold.AppendBool(b, s.over)
-	b = binary.AppendUvarint(b, s.evictedN)
-	b = binary.AppendVarint(binary.AppendVarint(b, s.evictedEnd), s.latestEnd)
-	b = binary.AppendUvarint(b, uint64(len(s.recent)))
-	for _, t := range s.recent {
-		b = binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, t.n), t.key)
-		b = binary.AppendVarint(b, t.end)
-	}
+	b = s.recall.append(fold.AppendBool(b, s.over))
 	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {
 		b = appendCounts(b, m)
 	}
@@ -206,7 +228,7 @@ func (s *succession) readKnown(r *fold.StateReader) {
 	}
 }
 
-func (s *succession) read(r *fold.StateReader) {
+func (s *succession) read(r *fold.StateReader, version byte) {
 	s.state, s.will = r.Uint(), readTotals(r)
 	s.told = int(r.Uint())
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
@@ -215,9 +237,12 @@ func (s *succession) read(r *fold.StateReader) {
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
 		s.endings = append(s.endings, ending{readEpoch(r), readContinuation(r)})
 	}
-	s.over, s.evictedN, s.evictedEnd, s.latestEnd = r.Bool(), r.Uint(), r.Int(), r.Int()
-	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		s.recent = append(s.recent, touch{r.Uint(), r.Fixed(), r.Int()})
+	s.over = r.Bool()
+	if version > 7 {
+		s.recall.read(r)
+	} else {
+		s.oldestN, s.oldestAt, s.latest = r.Uint(), r.Int(), r.Int()
+		s.readRecent(r)
 	}
 	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {
 		readCounts(r, m)

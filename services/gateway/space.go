@@ -151,11 +151,13 @@ type space struct {
 	off       int64              // difference from what the producer says, when nothing was missing last
 	retired   bool               // given up: nothing of it is taken any more
 	logs      passedLogs
+	stands    stands                 // of a gateway
+	knows     map[schemas.Epoch]bool // of a gateway: epochs of its producers
 	succession
 }
 
 func newSpace() *space {
-	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}, logs: newPassedLogs(), succession: newSuccession()}
+	return &space{runs: map[uint64]*run{}, floating: map[uint64][]*part{}, counted: map[string]uint64{}, logs: newPassedLogs(), stands: newStands(), knows: map[schemas.Epoch]bool{}, succession: newSuccession()}
 }
 
 // refuses reports whether an entry is not applied, because it would make one hole

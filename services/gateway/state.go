@@ -12,8 +12,9 @@ import (
 
 // stateVersion is the version of the checkpoint's payload. 3 is read too: it knows
 // of no epochs that have ended. So are 4, which knows of no findings, 5, which does not know
-// what numbers epochs began with, and 6, which knows of no log records.
-const stateVersion = 7
+// what numbers epochs began with, 6, which knows of no log records, and 7, which does not know
+// how much of forgotten windows has come.
+const stateVersion = 8
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.
@@ -48,7 +49,8 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, k := range keys {
 		b = f.windows[k].append(b, &f.enc, dirty[f.windows[k]])
 	}
-	return fold.AppendLogs(appendCounts(f.findings.append(b), f.passed), f.logs)
+	b = fold.AppendLogs(appendCounts(f.findings.append(b), f.passed), f.logs)
+	return binary.AppendVarint(b, f.told)
 }
 
 func appendProgress(b []byte, p *schemas.Progress) []byte {
@@ -56,16 +58,21 @@ func appendProgress(b []byte, p *schemas.Progress) []byte {
 	b = fold.AppendString(b, string(p.Uplink))
 	b = fold.AppendBool(b, p.Publish)
 	b = binary.AppendVarint(b, p.OnTimeThrough)
-	b = binary.AppendVarint(b, p.FinalThrough)
+	for _, v := range [...]int64{p.FinalThrough, p.WholeFrom, p.WholeThrough} {
+		b = binary.AppendVarint(b, v)
+	}
 	for _, v := range [...]uint64{p.Emitted, p.Open, p.Late} {
 		b = binary.AppendUvarint(b, v)
 	}
 	return b
 }
 
-func readProgress(r *fold.StateReader, p *schemas.Progress) {
+func readProgress(r *fold.StateReader, p *schemas.Progress, version byte) {
 	p.Size, p.Uplink, p.Publish = r.Int(), schemas.Tier(r.String()), r.Bool()
 	p.OnTimeThrough, p.FinalThrough = r.Int(), r.Int()
+	if version > 7 {
+		p.WholeFrom, p.WholeThrough = r.Int(), r.Int()
+	}
 	p.Emitted, p.Open, p.Late = r.Uint(), r.Uint(), r.Uint()
 }
 
@@ -83,6 +90,7 @@ const (
 	partHeld = 1 << iota
 	partFinal
 	partFresh
+	partMuted
 )
 
 // flags is a byte of bits, the lowest first.
@@ -102,7 +110,7 @@ func (m *merged) append(b []byte, enc *schemas.CommitEncoder, dirty bool) []byte
 	b = binary.AppendUvarint(b, m.emitted)
 	b = binary.AppendUvarint(b, uint64(len(m.parts)))
 	for _, p := range m.parts {
-		b = append(b, flags(p.held, p.final, p.fresh))
+		b = append(b, flags(p.held, p.final, p.fresh, p.muted))
 		b = binary.AppendUvarint(binary.AppendUvarint(b, p.run), p.at)
 		b = fold.AppendSized(b, func(b []byte) []byte {
 			return enc.Append(b, &schemas.Commit{
@@ -128,6 +136,7 @@ func (f *Fold) readWindow(r *fold.StateReader) {
 	}
 	m.key = windowKey(&m.parts[0].Window)
 	f.windows[m.key] = m
+	f.recontest(m)
 	v := f.viewOf(&m.parts[0].Window)
 	if fl&windowDirty != 0 {
 		f.dirty = append(f.dirty, m)
@@ -151,7 +160,7 @@ func (f *Fold) readPart(r *fold.StateReader, m *merged) {
 		r.Fail(errState)
 		return
 	}
-	p := &part{Window: c.Windows[0], of: m, run: run, at: at, held: fl&partHeld != 0, final: fl&partFinal != 0, fresh: fl&partFresh != 0}
+	p := &part{Window: c.Windows[0], of: m, run: run, at: at, held: fl&partHeld != 0, final: fl&partFinal != 0, fresh: fl&partFresh != 0, muted: fl&partMuted != 0}
 	p.Sketch = append([]byte(nil), p.Sketch...)
 	m.parts = append(m.parts, p)
 	s := f.find(p.Contributor).space(p.Epoch)
@@ -183,7 +192,7 @@ func (f *Fold) Restore(b []byte) error {
 		v := f.viewNamed(r.String())
 		v.byDevice = r.Bool()
 		name := v.View
-		readProgress(r, &v.Progress)
+		readProgress(r, &v.Progress, f.reads)
 		v.View = name
 	}
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
@@ -195,6 +204,9 @@ func (f *Fold) Restore(b []byte) error {
 	if f.reads > 6 {
 		readCounts(r, f.passed)
 		f.logs = r.Logs()
+	}
+	if f.reads > 7 {
+		f.told = r.Int()
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of gateway %s: %w", f.producer, err)

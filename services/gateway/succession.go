@@ -13,16 +13,6 @@ import (
 // what it has sent. What is known here of the old one then tells apart what an old
 // copy knows as well and what only the lost one knew.
 
-// maxRecent bounds how many revisions of an epoch are remembered by their entries.
-const maxRecent = 4096
-
-// touch is a window that an entry has revised.
-type touch struct {
-	n   uint64
-	key uint64 // hash of its name
-	end int64
-}
-
 // ending is how an epoch has ended, as the one that followed it says.
 type ending struct {
 	by schemas.Epoch
@@ -40,10 +30,7 @@ type succession struct {
 	will  []schemas.Total // what it had come to, as the state says that its heir began with
 	state uint64          // newest entry in that state
 
-	recent     []touch // revisions, in the order in which they came
-	evictedN   uint64  // greatest entry of those that are not remembered any more
-	evictedEnd int64   // latest end of their windows
-	latestEnd  int64   // of any window revised
+	recall // windows that entries have revised, by their ends; of gateways see stands
 
 	records map[string]uint64 // in the windows of the device view applied, by owner
 	doubt   map[string]uint64 // records of the same view that are left out, by owner
@@ -57,32 +44,19 @@ type succession struct {
 
 func newSuccession() succession {
 	return succession{
-		evictedEnd: never, latestEnd: never,
+		recall:  newRecall(),
 		records: map[string]uint64{}, doubt: map[string]uint64{}, shed: map[string]uint64{}, refused: map[string]uint64{}, inherited: map[string]uint64{},
 		knew: map[schemas.Epoch]map[string]uint64{},
 	}
 }
 
-// note remembers which window an entry has revised.
-func (s *succession) note(n uint64, key string, end int64) {
-	if len(s.recent) >= maxRecent {
-		for _, t := range s.recent[:maxRecent/4] {
-			s.evictedN, s.evictedEnd = max(s.evictedN, t.n), max(s.evictedEnd, t.end)
-		}
-		s.recent = append(s.recent[:0], s.recent[maxRecent/4:]...)
-	}
-	s.latestEnd = max(s.latestEnd, end)
-	s.recent = append(s.recent, touch{n, schemas.Hash([]byte(key)), end})
-}
-
 // touched reports whether entries after n have revised a window, or may have.
 func (s *succession) touched(n uint64, name string, end int64) bool {
-	if end > s.latestEnd {
+	if end > s.latest {
 		return false
 	}
-	key := schemas.Hash([]byte(name))
-	return s.evictedN > n && end <= s.evictedEnd ||
-		slices.ContainsFunc(s.recent, func(t touch) bool { return t.n > n && t.key == key })
+	has, unsure := s.has(n, schemas.Hash([]byte(name)), end)
+	return has || unsure
 }
 
 // last is the greatest number applied; 0: none.
@@ -184,7 +158,7 @@ func (p *producer) unknown(s *space) {
 // doubtful reports whether a window of an epoch may hold records that a lost copy of
 // its producer's store has brought: an entry that the producer does not know has
 // revised the window. An epoch that goes on from nothing knows no other: all was lost
-// while nobody could be asked, or a gateway has begun anew with an empty folder.
+// while nobody could be asked.
 func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
 	if s.fromNothing() {
 		return p.touchedBeside(s, w, key)
@@ -257,8 +231,8 @@ func (f *Fold) inherit(p *producer, s *space, n uint64, w *schemas.Window) {
 	if old == nil || p.doubtful(s, w, key) {
 		return
 	}
-	s.note(n, key, w.End)
-	part, added := f.revise(old, w, key)
+	s.note(n, schemas.Hash([]byte(key)), w.End)
+	part, added := f.revise(p, old, w, key)
 	if part == nil {
 		return
 	}
@@ -380,7 +354,7 @@ func (s *space) account() []schemas.Total {
 	}
 	for who, n := range s.doubt {
 		t := counted(who)
-		move(sum, t, schemas.Total{Tenant: t.Tenant, Signal: t.Signal, Stage: schemas.StageGateway, Outcome: schemas.Shed, Reason: schemas.InDoubt}, n)
+		move(sum, t, doubted(t), n)
 	}
 	for who, n := range s.shed {
 		t := counted(who)
@@ -432,6 +406,11 @@ func ownerOf(w *schemas.Window) string {
 func counted(who string) schemas.Total {
 	tenant, signal, _ := strings.Cut(who, "/")
 	return schemas.Total{Tenant: tenant, Signal: schemas.Signal(signal), Stage: schemas.StageAggregator, Outcome: schemas.Counted}
+}
+
+// doubted names what of the share of a total is left out here, because it may have come.
+func doubted(t schemas.Total) schemas.Total {
+	return schemas.Total{Tenant: t.Tenant, Signal: t.Signal, Stage: schemas.StageGateway, Outcome: schemas.Shed, Reason: schemas.InDoubt}
 }
 
 // move takes n off one total, as far as that goes, and adds it to another.

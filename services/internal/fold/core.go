@@ -38,6 +38,7 @@ type Results struct {
 
 	Findings []schemas.Finding
 	Logs     []schemas.PassedLog
+	Knows    []schemas.Epoch // of producers, since the commit before
 	Config   *schemas.Config // in force now, where detectors must learn of it
 	Resumed  bool
 

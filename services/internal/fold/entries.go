@@ -110,7 +110,7 @@ func finish(c *schemas.Commit, p position, m Message, r *Results) {
 	c.InFirst, c.InLast, c.InHash = p.inFirst, m.Seq, schemas.Hash(m.Data)
 	c.Time, c.Wall = r.Time, r.Wall
 	c.Views, c.Totals, c.Holes = r.Views, r.Totals, r.Holes
-	c.Config, c.Resumed = r.Config, r.Resumed
+	c.Config, c.Resumed, c.Knows = r.Config, r.Resumed, r.Knows
 }
 
 // Entries cuts the results of message m into the entries that a stage would

@@ -78,7 +78,7 @@ func latest(commits []*schemas.Commit) (*folding, error) {
 	last := *commits[len(commits)-1]
 	f := &folding{out: &last, rows: map[string]*row{}}
 	last.Since = commits[0].First()
-	last.Windows, last.Local, last.Early, last.Findings, last.Logs, last.Shed, last.Holes, last.Past = nil, nil, nil, nil, nil, nil, nil, nil
+	last.Windows, last.Local, last.Early, last.Findings, last.Logs, last.Shed, last.Holes, last.Past, last.Knows = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	next, run := last.Since, 0
 	for i, c := range commits {
 		if c.First() != next || c.Epoch != last.Epoch || c.Producer != last.Producer || c.Estate || c.RunFirst < last.Since {
@@ -117,6 +117,7 @@ func (f *folding) take(run []*schemas.Commit, end *schemas.Commit) {
 		f.out.Logs = append(f.out.Logs, c.Logs...)
 		f.out.Shed = append(f.out.Shed, c.Shed...)
 		f.out.Holes = append(f.out.Holes, c.Holes...)
+		f.out.Knows = append(f.out.Knows, c.Knows...)
 		f.out.Resumed = f.out.Resumed || c.Resumed
 	}
 }
