@@ -1,9 +1,9 @@
 package main
 
 import (
-	"slices"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
