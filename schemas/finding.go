@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Finding is one revision of something abnormal, whole: a higher revision of the
@@ -24,7 +25,7 @@ type Finding struct {
 	Class  string // empty: several
 	Device string // empty: of many devices
 	View   string // that the worst value is from: EarlyView or the view of windows
-	Metric string // empty: several, or none where a device is silent
+	Metric string // empty: several, or none where a device is silent; or a JointName
 	Kind   FindingKind
 
 	Detector string // that judged the worst value; facts have the name of their kind
@@ -143,6 +144,17 @@ func (f *Finding) Open() bool { return f.State != FindingClosed }
 // Hash is the same for equal revisions only, as far as a sum can tell.
 func (f *Finding) Hash() uint64 {
 	return f.ID ^ uint64(f.Revision)<<32 ^ uint64(f.State)<<8 ^ uint64(f.Updated)
+}
+
+// jointSign joins the names of metrics that are judged together. No metric has it in its name.
+const jointSign = "+"
+
+// JointName names metrics that are judged together, as in flow+pressure.
+func JointName(metrics []string) string { return strings.Join(metrics, jointSign) }
+
+// hasMetric reports whether a metric, or a group that is judged together, is or has one of a name.
+func hasMetric(name, metric string) bool {
+	return name == metric || strings.Contains(name, jointSign) && slices.Contains(strings.Split(name, jointSign), metric)
 }
 
 // FindingID names a finding by who found it, what it is of, and its start.

@@ -153,6 +153,7 @@ type DetectorState struct {
 	Values   uint64  `json:"values"`   // judged
 	Bursts   uint64  `json:"bursts"`   // seconds that were not judged: far more values than usual
 	Overflow uint64  `json:"overflow"` // values of series that found no room
+	Partial  uint64  `json:"partial"`  // vectors of metrics that are judged together that lacked one: not judged
 	Missed   uint64  `json:"missed"`   // entries of the agent that were not there any more
 	Damaged  uint64  `json:"damaged"`  // messages that could not be read
 	Differ   uint64  `json:"differ"`   // commits made again after a restart that differed: must stay 0
@@ -160,11 +161,11 @@ type DetectorState struct {
 
 // OfMetric reports whether the finding is of a metric, as far as its members say.
 func (r *FindingRow) OfMetric(metric string) bool {
-	if r.Metric == metric {
+	if hasMetric(r.Metric, metric) {
 		return true
 	}
 	for i := range r.Members {
-		if r.Members[i].Metric == metric {
+		if hasMetric(r.Members[i].Metric, metric) {
 			return true
 		}
 	}

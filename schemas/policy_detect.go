@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 )
 
 // Detect says what is abnormal.
@@ -18,7 +19,20 @@ type Detect struct {
 	GroupWithin Duration   `json:"group_within" jsonschema:"Within which time they begin."`
 	Series      int        `json:"series" jsonschema:"Series of an agent that are judged; values of further ones are counted as overflow."`
 	Metrics     MetricSets `json:"metrics,omitempty" jsonschema:"Facts by metric: a name, with * for any text and ? for one character. The first that matches counts: exact names come before patterns, longer patterns before shorter ones."`
+
+	Joint []JointMetrics `json:"joint,omitempty" jsonschema:"Groups of metrics of a device that are judged together too: what none of them shows alone is a finding. At most 16 groups. The list of a class or tenant takes the place of this one."`
 }
+
+// JointMetrics are metrics of a device that belong together, such as flow and pressure.
+type JointMetrics struct {
+	Metrics []string `json:"metrics" jsonschema:"2 to 16 names of metrics, without patterns. Devices that do not send all of them have no such group."`
+}
+
+// Bounds of groups.
+const (
+	MaxJoint        = 16 // groups of a device
+	MaxJointMetrics = 16 // of a group
+)
 
 // MetricFacts are what is known of a metric without statistics.
 type MetricFacts struct {
@@ -102,6 +116,27 @@ func (c *checker) detect(scope string, d *Detect) {
 		f := d.Metrics[name]
 		c.facts(scope+"metrics."+name, name, &f)
 	}
+	c.joint(scope+"joint", d.Joint)
+}
+
+func (c *checker) joint(path string, groups []JointMetrics) {
+	c.want(len(groups) <= MaxJoint, path, len(groups), "want at most %d groups", MaxJoint)
+	for i, g := range groups {
+		at := fmt.Sprintf("%s[%d].metrics", path, i)
+		n := len(g.Metrics)
+		c.want(n >= 2 && n <= MaxJointMetrics, at, n, "want 2 to %d metrics that belong together", MaxJointMetrics)
+		for k, metric := range g.Metrics {
+			c.want(ValidMetric(metric), fmt.Sprintf("%s[%d]", at, k), metric, "use the name of one metric, without * and ?")
+			c.want(!slices.Contains(g.Metrics[:k], metric), fmt.Sprintf("%s[%d]", at, k), metric, "it stands there twice: keep one")
+		}
+		same := slices.ContainsFunc(groups[:i], func(o JointMetrics) bool { return sameMembers(o.Metrics, g.Metrics) })
+		c.want(!same, at, JointName(g.Metrics), "another group has the same metrics: keep one")
+	}
+}
+
+// sameMembers reports whether two lists without repeats have the same members.
+func sameMembers(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 func (c *checker) facts(at, name string, f *MetricFacts) {

@@ -79,8 +79,9 @@ func policySchema(t *testing.T) *jsonschema.Schema {
 		"limits": define("limits", reflect.TypeFor[Limits](), p.Limits),
 		"class":  define("class", reflect.TypeFor[DeviceClass](), nil, "match", "class"),
 
-		"metric_facts": define("metric_facts", reflect.TypeFor[MetricFacts](), nil),
-		"receiver":     define("receiver", reflect.TypeFor[Receiver](), newReceiver(), "name", "kind", "url"),
+		"metric_facts":  define("metric_facts", reflect.TypeFor[MetricFacts](), nil),
+		"joint_metrics": define("joint_metrics", reflect.TypeFor[JointMetrics](), nil, "metrics"),
+		"receiver":      define("receiver", reflect.TypeFor[Receiver](), newReceiver(), "name", "kind", "url"),
 
 		"rule":     define("rule", reflect.TypeFor[ItemRule](), ItemRule{OnError: FailedKept}, "name", "on", "action"),
 		"exporter": define("exporter", reflect.TypeFor[Exporter](), newExporter(), "name", "kind", "endpoint"),

@@ -56,6 +56,11 @@ const (
 	jointClip  = 4.0 // standard deviations that one value can teach
 )
 
+// jointTails are scoreTails that doubt the shape: vectors with heavy tails raised six times the budget on their first day.
+var jointTails = tailSpec{
+	share: 0.01, memory: 1000, least: -0.05, most: 0.6, prior: 0.1, priorWeight: 20, doubt: 0.5, meanWeight: 5, floor: 0.01, clip: 20,
+}
+
 // NewJoint watches the named channels.
 func NewJoint(channels []string, c Config) (*Joint, error) {
 	if n := len(channels); n < 2 || n > MaxChannels {
@@ -160,13 +165,13 @@ func (p *jointPart) judge(phi float64, n uint32, weight float64) {
 	y := phi - p.cut
 	beyond := max(p.cut-p.usual, 1e-9)
 	if n > jointWarm {
-		p.u = p.tail.surprise(&scoreTails, y, beyond)
+		p.u = p.tail.surprise(&jointTails, y, beyond)
 		if y > 0 {
-			p.tail.learn(&scoreTails, y, beyond, float32(weight))
+			p.tail.learn(&jointTails, y, beyond, float32(weight))
 		}
 	}
 	p.usual += weight * (phi - p.usual) / min(float64(n)+1, slowMemory)
-	p.cut = scoreTails.follow(p.cut, n, phi, p.usual, weight)
+	p.cut = jointTails.follow(p.cut, n, phi, p.usual, weight)
 }
 
 // learn moves what is usual; values beyond jointClip deviations teach no more than those.

@@ -14,7 +14,7 @@ var (
 	findingsDesc       = describe("weir_findings_total", "counter", "Findings that were opened at a tier, by the severity that they had then.", "tier", "tenant", "detector", "severity")
 	findingsOpenDesc   = describe("weir_findings_open", "gauge", "Findings that go on. One of many devices counts once, and those that it is of do not.", "tier", "severity")
 	detectorSeriesDesc = describe("weir_detector_series", "gauge", "Series that the detector of an agent watches.", "agent")
-	detectorValuesDesc = describe("weir_detector_values_total", "counter", "Values by what the detector did with them: judged, burst (far more than usual in a second: not judged) or overflow (the series found no room).", "agent", "outcome")
+	detectorValuesDesc = describe("weir_detector_values_total", "counter", "Values by what the detector did with them: judged, burst (far more than usual in a second: not judged), overflow (the series found no room) or partial (of metrics that are judged together one was not there).", "agent", "outcome")
 	detectorLagDesc    = describe("weir_detector_lag_seconds", "gauge", "How far the detector of an agent is behind.", "agent")
 	notifiedDesc       = describe("weir_notifications_total", "counter", "Findings by what became of telling a receiver: told, refused, or missed (entries that the outbox held no more).", "tier", "receiver", "outcome")
 	notifyFailedDesc   = describe("weir_notification_failures_total", "counter", "Requests to a receiver that failed and are made again.", "tier", "receiver")
@@ -101,7 +101,7 @@ func (out sink) detector(r *schemas.FindingReport) {
 	}
 	out.gauge(detectorSeriesDesc, float64(d.Series), agent)
 	out.gauge(detectorLagDesc, d.Lag, agent)
-	for outcome, n := range map[string]uint64{"judged": d.Values, "burst": d.Bursts, "overflow": d.Overflow} {
+	for outcome, n := range map[string]uint64{"judged": d.Values, "burst": d.Bursts, "overflow": d.Overflow, "partial": d.Partial} {
 		out.counter(detectorValuesDesc, n, agent, outcome)
 	}
 }

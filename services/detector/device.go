@@ -7,6 +7,7 @@ type device struct {
 	tenant, name, class string
 	rules               *Rules
 	series              []*series
+	joints              []*joint // by the groups of rules; nil: it has none yet, and so is one that it has not
 
 	presence
 	symptoms []*symptom
@@ -18,10 +19,15 @@ func (d *device) follow(s *Settings) {
 	d.class = s.ClassOf(d.name)
 	was := d.rules
 	d.rules = s.Rules(d.tenant, d.class)
-	if was != nil && (was.Detector != d.rules.Detector || was.Budget != d.rules.Budget) {
+	if was == nil {
+		return
+	}
+	d.followJoint(was)
+	if was.Detector != d.rules.Detector || was.Budget != d.rules.Budget {
 		for _, s := range d.series {
 			s.forgetDetectors() // another detector learns anew
 		}
+		d.joints = nil
 	}
 }
 

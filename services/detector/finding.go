@@ -161,7 +161,7 @@ func (f *Fold) giveUp(d *device) {
 		d.finding.Ended, d.finding.Says = f.now, forgottenSays(d)
 		f.put(d.finding, schemas.FindingClosed)
 	}
-	f.series -= len(d.series)
+	f.series -= d.room()
 	delete(f.byName, d.tenant+"/"+d.name)
 }
 

@@ -37,7 +37,7 @@ type Fold struct {
 
 	devices []*device // in order of first sight
 	byName  map[string]*device
-	series  int // of all devices
+	series  int // room that all devices take
 	open    []*group
 	closed  []schemas.Finding // the last ones
 	counts  found.Counts
@@ -55,6 +55,7 @@ type tally struct {
 	overflow uint64 // values of series that found no room
 	bursts   uint64 // seconds with far more values than usual: not judged
 	values   uint64 // judged
+	partial  uint64 // vectors of groups that lacked a metric: not judged
 }
 
 // NewFold makes the core of an agent with the default settings.
@@ -137,8 +138,10 @@ func (f *Fold) configure(c *schemas.Config) error {
 		return fmt.Errorf("policy revision %d: %w", c.Revision, err)
 	}
 	f.document, f.revision, f.settings = append([]byte(nil), c.Document...), c.Revision, s
+	f.series = 0
 	for _, d := range f.devices {
 		d.follow(s)
+		f.series += d.room()
 	}
 	return nil
 }

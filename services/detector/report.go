@@ -8,7 +8,7 @@ func (f *Fold) report() schemas.FindingReport {
 		Producer: schemas.Detector(f.agent), Tier: schemas.TierAgent, Time: f.now, Findings: []schemas.FindingRow{}, Counts: f.counts,
 		Detector: &schemas.DetectorState{
 			Series: f.series, Devices: len(f.devices), Config: f.revision,
-			Values: f.values, Bursts: f.bursts, Overflow: f.overflow, Missed: f.missed, Damaged: f.damaged,
+			Values: f.values, Bursts: f.bursts, Overflow: f.overflow, Partial: f.partial, Missed: f.missed, Damaged: f.damaged,
 		},
 	}
 	for _, list := range [...][]schemas.Finding{f.closed, f.told()} {

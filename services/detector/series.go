@@ -58,6 +58,7 @@ func (s *series) second(f *Fold, e *schemas.Early) {
 	}
 	v := sample{at: end, from: end - second, value: value, complete: complete, clock: f.clock, view: schemas.EarlyView}
 	s.judge(f, &s.mean, &v, 0, counter)
+	s.together(f, &v, counter)
 	if e.Count > 1 && !counter {
 		v.value, v.of = e.Max-e.Min, "spread"
 		s.judge(f, &s.spread, &v, 0, false)
@@ -80,6 +81,7 @@ func (s *series) window(f *Fold, w *schemas.Window) {
 	complete, _ := s.windows.complete(float64(w.Count))
 	v := sample{at: w.End, from: w.Start, value: value, complete: complete, clock: w.ClockError, view: w.View}
 	s.judge(f, &s.windows, &v, s.windowSize, counter)
+	s.together(f, &v, counter)
 }
 
 func (s *series) counter() bool {
@@ -114,6 +116,9 @@ type sample struct {
 	view     string
 }
 
+// length is that of what the value stands for, ns.
+func (v *sample) length() int64 { return v.at - v.from }
+
 // judge asks a stream's detector about a value.
 func (s *series) judge(f *Fold, st *stream, v *sample, interval int64, counter bool) {
 	r := s.dev.rules
@@ -132,10 +137,14 @@ func (s *series) judge(f *Fold, st *stream, v *sample, interval int64, counter b
 		}
 		return
 	}
-	if why := st.detector.Explain(nil); len(why) > 0 && why[0].Feature == gapFeature {
+	found := anomaly{r.Detector, r.Budget, detect.ThresholdOf(st.detector), verdict, st.detector.Explain(nil)}
+	if len(found.why) > 0 && found.why[0].Feature == gapFeature {
 		return // a pause, not a value: silence is a fact
 	}
-	s.dev.raise(f.now, s.metric, schemas.Anomaly, v.from, hold, verdict.Alert, func(y *symptom) { y.take(s, st, v, verdict) })
+	s.dev.raise(f.now, s.metric, schemas.Anomaly, v.from, hold, verdict.Alert, func(y *symptom) {
+		y.take(v, &found)
+		y.says = anomalySays(s, v, y.evidence)
+	})
 }
 
 // gapFeature is what detectors call the time since the value before.
@@ -144,23 +153,30 @@ const gapFeature = "gap"
 // hold is how long nothing must be wrong before it is over.
 func (s *series) hold() int64 { return max(quiet, 3*s.usual) }
 
+// anomaly is what a detector has found.
+type anomaly struct {
+	detector  string
+	budget    float64 // of the series
+	threshold float64
+	verdict   detect.Verdict
+	why       []detect.Contribution
+}
+
 // take says what a detector found in a value.
-func (y *symptom) take(s *series, st *stream, v *sample, verdict detect.Verdict) {
-	r := s.dev.rules
-	y.detector, y.model = r.Detector, modelOf(r.Detector)
+func (y *symptom) take(v *sample, found *anomaly) {
+	y.detector, y.model = found.detector, modelOf(found.detector)
 	y.view, y.start, y.end = v.view, v.from, v.at
-	y.score, y.threshold, y.tail = finite(verdict.Alert), finite(detect.ThresholdOf(st.detector)), verdict.Tail
+	y.score, y.threshold, y.tail = finite(found.verdict.Alert), finite(found.threshold), found.verdict.Tail
 	y.complete, y.clock = v.complete, v.clock
-	y.severity = severityOf(verdict.Tail, r.Budget, v.at-v.from)
+	y.severity = severityOf(found.verdict.Tail, found.budget, v.length())
 	y.evidence = y.evidence[:0]
-	for _, c := range st.detector.Explain(nil) {
+	for _, c := range found.why {
 		if len(y.evidence) < schemas.MaxEvidence {
 			y.evidence = append(y.evidence, schemas.Evidence{
 				Feature: c.Feature, Share: finite(c.Share), Observed: finite(c.Observed), Expected: finite(c.Expected),
 			})
 		}
 	}
-	y.says = anomalySays(s, v, y.evidence)
 }
 
 // finite is v, or the finite number nearest to it; 0 where it is none.

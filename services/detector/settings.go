@@ -12,7 +12,7 @@ type Settings struct {
 	// Rules are those for a tenant's devices of a class. Equal arguments give the same
 	// pointer.
 	Rules     func(tenant, class string) *Rules
-	MaxSeries int   // of an agent; what is beyond is not judged
+	MaxSeries int   // of an agent; what is beyond is not judged. A group of metrics takes the room of three
 	Grace     int64 // ns that devices get after a start of ingest before silence counts
 }
 
@@ -31,6 +31,7 @@ type Rules struct {
 	GroupOf     int   // so many devices with the same kind of finding are one finding; 0: never
 	GroupWithin int64 // that begin within so many ns
 
+	Joint  [][]string                       // groups of metrics that are judged together, 2 to detect.MaxChannels each
 	Metric func(metric string) *MetricRules // nil: nothing of its own
 	// Counter reports whether a metric of a device counts up.
 	Counter func(tenant, class, device, metric string) bool

@@ -10,11 +10,13 @@ import (
 	"weir/services/internal/found"
 )
 
-// stateVersion is the version of the checkpoint's payload. Another version is not
-// read.
-const stateVersion = 1
+// stateVersion is the version of the checkpoint's payload. Newer ones are not read.
+//
+//	1: first form
+//	2: metrics that are judged together
+const stateVersion = 2
 
-var errBadState = errors.New("state names a group or finding that is not there")
+var errBadState = errors.New("state names a group, a finding or metrics that are not there")
 
 // Append appends the whole state.
 func (f *Fold) Append(b []byte) []byte {
@@ -30,7 +32,7 @@ func (f *Fold) Append(b []byte) []byte {
 	for _, v := range [...]int64{f.now, f.wall, f.clock} {
 		b = binary.AppendVarint(b, v)
 	}
-	for _, v := range [...]uint64{f.missed, f.overflow, f.bursts, f.values, f.damaged} {
+	for _, v := range [...]uint64{f.missed, f.overflow, f.bursts, f.values, f.damaged, f.partial} {
 		b = binary.AppendUvarint(b, v)
 	}
 	b = f.counts.Append(b)
@@ -85,7 +87,54 @@ func (d *device) append(b []byte, groups []*group) []byte {
 	for _, s := range d.series {
 		b = s.append(b)
 	}
+	return d.appendJoints(b)
+}
+
+// appendJoints appends the groups that there are, by their place in the rules.
+func (d *device) appendJoints(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64((d.room()-len(d.series))/jointRoom))
+	for i, j := range d.joints {
+		if j != nil {
+			b = j.append(binary.AppendUvarint(b, uint64(i)))
+		}
+	}
 	return b
+}
+
+func (j *joint) append(b []byte) []byte {
+	for _, s := range [...]*vectors{&j.seconds, &j.windows} {
+		for _, v := range [...]int64{s.slot.from, s.slot.at, s.slot.clock, int64(s.there)} {
+			b = binary.AppendVarint(b, v)
+		}
+		b = fold.AppendString(fold.AppendFloat(b, s.slot.complete), s.slot.view)
+		for i := range s.values {
+			b = fold.AppendFloat(fold.AppendFloat(b, s.values[i]), s.before[i].total)
+			b = binary.AppendVarint(b, s.before[i].at)
+		}
+		b = fold.AppendBool(b, s.detector != nil)
+		if s.detector != nil {
+			b = fold.AppendString(b, string(s.detector.AppendState(nil)))
+		}
+	}
+	return b
+}
+
+func (j *joint) read(r *fold.StateReader) {
+	for _, s := range [...]*vectors{&j.seconds, &j.windows} {
+		s.slot.from, s.slot.at, s.slot.clock, s.there = r.Int(), r.Int(), r.Int(), uint16(r.Int())
+		s.slot.complete, s.slot.view = r.Float(), r.String()
+		for i := range s.values {
+			s.values[i], s.before[i].total = r.Float(), r.Float()
+			s.before[i].at = r.Int()
+		}
+		if !r.Bool() {
+			continue
+		}
+		s.detector = j.newDetector(s)
+		if _, err := s.detector.RestoreState(r.Bytes()); err != nil {
+			s.detector = nil // another version of the detector: it learns anew
+		}
+	}
 }
 
 func (p *presence) append(b []byte) []byte {
@@ -193,11 +242,11 @@ func (s *series) interval(windows bool) int64 {
 // Restore replaces the state by one that Append wrote.
 func (f *Fold) Restore(b []byte) error {
 	f.reset()
-	if len(b) == 0 || b[0] != stateVersion {
-		return fmt.Errorf("state of the detector of %s: version %v is not %d", f.agent, b[:min(1, len(b))], stateVersion)
+	if len(b) == 0 || b[0] == 0 || b[0] > stateVersion {
+		return fmt.Errorf("state of the detector of %s: version %v is not 1 to %d", f.agent, b[:min(1, len(b))], stateVersion)
 	}
-	r := &fold.StateReader{B: b[1:]}
-	if err := f.readHead(r); err != nil {
+	version, r := b[0], &fold.StateReader{B: b[1:]}
+	if err := f.readHead(r, version); err != nil {
 		return err
 	}
 	f.counts.Read(r)
@@ -205,7 +254,10 @@ func (f *Fold) Restore(b []byte) error {
 	f.closed = found.Read(r)
 	f.readGroups(r, &told)
 	for k := r.Len(); k > 0 && r.Err == nil; k-- {
-		f.readDevice(r, &told)
+		d := f.readDevice(r, &told)
+		if version >= 2 {
+			f.readJoints(r, d)
+		}
 	}
 	if err := r.Done(); err != nil {
 		return fmt.Errorf("state of the detector of %s: %w", f.agent, err)
@@ -213,7 +265,7 @@ func (f *Fold) Restore(b []byte) error {
 	return nil
 }
 
-func (f *Fold) readHead(r *fold.StateReader) error {
+func (f *Fold) readHead(r *fold.StateReader, version byte) error {
 	document, revision := r.Bytes(), r.Uint()
 	if len(document) > 0 && r.Err == nil {
 		if err := f.configure(&schemas.Config{Revision: revision, Document: document}); err != nil {
@@ -230,6 +282,9 @@ func (f *Fold) readHead(r *fold.StateReader) error {
 	f.now, f.wall, f.clock = r.Int(), r.Int(), r.Int()
 	for _, v := range [...]*uint64{&f.missed, &f.overflow, &f.bursts, &f.values, &f.damaged} {
 		*v = r.Uint()
+	}
+	if version >= 2 {
+		f.partial = r.Uint()
 	}
 	return nil
 }
@@ -253,7 +308,7 @@ func (f *Fold) readGroups(r *fold.StateReader, told *[]schemas.Finding) {
 	}
 }
 
-func (f *Fold) readDevice(r *fold.StateReader, told *[]schemas.Finding) {
+func (f *Fold) readDevice(r *fold.StateReader, told *[]schemas.Finding) *device {
 	d := f.newDevice(r.String(), r.String())
 	d.presence.read(r)
 	if r.Bool() {
@@ -269,5 +324,22 @@ func (f *Fold) readDevice(r *fold.StateReader, told *[]schemas.Finding) {
 		s := d.newSeries(r.String())
 		s.read(r)
 		f.series++
+	}
+	return d
+}
+
+func (f *Fold) readJoints(r *fold.StateReader, d *device) {
+	for k := r.Len(); k > 0 && r.Err == nil; k-- {
+		i := r.Uint()
+		if i >= uint64(len(d.rules.Joint)) {
+			r.Fail(errBadState)
+			return
+		}
+		if d.joints == nil {
+			d.joints = make([]*joint, len(d.rules.Joint))
+		}
+		d.joints[i] = d.newJoint(d.rules.Joint[i])
+		d.joints[i].read(r)
+		f.series += jointRoom
 	}
 }

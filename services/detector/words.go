@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,23 +24,42 @@ func anomalySays(s *series, v *sample, evidence []schemas.Evidence) string {
 	if v.of == "spread" {
 		what = "swings by"
 	}
-	says := fmt.Sprintf("%s of %s %s %s over %s", s.metric, s.dev.name, what, number(v.value), lasting(v.at-v.from))
+	says := fmt.Sprintf("%s of %s %s %s over %s", s.metric, s.dev.name, what, number(v.value), lasting(v.length()))
 	for _, e := range evidence {
 		if usual := usualSays(&e); usual != "" {
 			says += ", " + usual
 			break
 		}
 	}
+	return says + sharesSays(evidence)
+}
+
+// sharesSays names the features that say most of it; empty: there are none.
+func sharesSays(evidence []schemas.Evidence) string {
 	var parts []string
 	for _, e := range evidence {
 		if len(parts) < 3 && e.Share >= 0.05 {
 			parts = append(parts, fmt.Sprintf("%s %.0f %%", e.Feature, 100*e.Share))
 		}
 	}
-	if len(parts) > 0 {
-		says += " (" + strings.Join(parts, ", ") + ")"
+	if len(parts) == 0 {
+		return ""
 	}
-	return says
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// jointSays tells the channel that contributes most, and what the others let expect of it.
+func jointSays(j *joint, v *sample, evidence []schemas.Evidence) string {
+	names := j.metrics
+	if len(names) > 3 {
+		names = append(slices.Clone(names[:2]), fmt.Sprintf("%d more", len(names)-2))
+	}
+	says := fmt.Sprintf("%s of %s are unusual together over %s", strings.Join(names, ", "), j.dev.name, lasting(v.length()))
+	if len(evidence) > 0 {
+		e := &evidence[0]
+		says += fmt.Sprintf(": %s is %s where %s is usual", e.Feature, number(e.Observed), number(e.Expected))
+	}
+	return says + sharesSays(evidence)
 }
 
 // usualSays tells what a feature expects, where that can be said in a few words.

@@ -99,8 +99,15 @@ func detectionRules(r *schemas.Rules) *detector.Rules {
 		Off: !d.Enabled, Detector: d.Detector, Budget: d.Budget,
 		SilentAfter: int64(d.SilentAfter), SilentGaps: d.SilentGaps, StuckAfter: int64(d.StuckAfter),
 		GroupOf: d.GroupOf, GroupWithin: int64(d.GroupWithin),
-		Metric: metricRulesOf(d.Metrics), Counter: countersOf(r.Views),
+		Joint: jointRules(d.Joint), Metric: metricRulesOf(d.Metrics), Counter: countersOf(r.Views),
 	}
+}
+
+func jointRules(groups []schemas.JointMetrics) (joint [][]string) {
+	for _, g := range groups {
+		joint = append(joint, g.Metrics)
+	}
+	return joint
 }
 
 // metricRulesOf tells the facts of a metric; nil: there are none of any.
