@@ -3,6 +3,7 @@
 //
 //	summary, err := simulator.Run(ctx, options, progress)    // weir sim
 //	report, err := simulator.Verify(ctx, verifyOptions, out) // weir verify
+//	err := simulator.Pump(ctx, url, tenant)                  // one more device of weir up
 //
 // In: options, and a product that answers MQTT 3.1.1 or NATS. Out: readings on
 // the wire, a truth file, a Summary. Of ours it imports schemas only: names,
@@ -24,6 +25,6 @@
 //	session   one MQTT connection, or one       Run cancels it
 //	          NATS connection of many devices
 //
-// Limits: one metric per reading; no commands, no MQTT 5. Over TLS a connection
+// Limits: one metric per reading, but for Pump, which starts no goroutine and keeps no truth; no commands, no MQTT 5. Over TLS a connection
 // that takes nothing holds up the other devices of its player.
 package simulator

@@ -5,11 +5,11 @@
 //
 // Measured are: NAB's score at the threshold as shipped, at one taken over from other series, and at the best one
 // chosen by looking at the labels; false findings on healthy noise; injected faults found at the alert budget, and
-// how late; that no verdict depends on what follows; time, memory and allocations. With -weir all verdicts are taken
+// how late; pairs of channels whose relation breaks; that no verdict depends on what follows; time, memory and allocations. With -weir all verdicts are taken
 // from the built binary a second time and must be those of the library.
 //
 // Promised: the same flags and seed give the same page, times of the machine aside. It ends with exit code 1 where a
 // verdict depends on the future, or the binary disagrees with the library: those are bugs, all else is a result.
 //
-// Limits: it judges series by series, one value at a time. Windows, findings and people are judged elsewhere.
+// Limits: it judges series by series, one value at a time, but for pairs of channels that go together. Windows, findings and people are judged elsewhere.
 package main

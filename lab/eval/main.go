@@ -35,10 +35,11 @@ const (
 	stageCausal = "causal"
 	stageNoise  = "noise"
 	stageFaults = "faults"
+	stagePairs  = "pairs"
 )
 
 var (
-	allStages    = []string{stageSpeed, stageSeries, stageCausal, stageNoise, stageFaults}
+	allStages    = []string{stageSpeed, stageSeries, stageCausal, stageNoise, stageFaults, stagePairs}
 	seriesStages = []string{stageSeries, stageCausal} // where a folder is named
 )
 
@@ -127,6 +128,8 @@ func (r *report) measure(stage string, kinds []detect.Kind, o options) (err erro
 		if r.Faults, err = findFaults(thatMatter(kinds, o), r.Plan, r.Noise, r.Seed); err == nil {
 			r.FirstFaults, err = findFaults(asShipped(thatMatter(kinds, o)), onFirstDay(r.Plan), nil, r.Seed)
 		}
+	case stagePairs:
+		r.Pairs, err = hearPairs(r.Plan, r.Seed)
 	}
 	return err
 }

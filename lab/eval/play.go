@@ -55,6 +55,7 @@ const (
 	forHealth
 	forFault
 	forOracle
+	forPairs
 )
 
 // each does n pieces of work, as many at once as there are cores, and returns the first error.

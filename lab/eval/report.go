@@ -30,7 +30,8 @@ type report struct {
 	CausalKinds []detect.Kind
 	Noise       map[noiseKey]hearing
 	Faults      map[faultKey]hunt
-	FirstFaults map[faultKey]hunt // of the default detector and facts, on the first day
+	FirstFaults map[faultKey]hunt    // of the default detector and facts, on the first day
+	Pairs       map[noiseKey]pairing // without a detector's name
 
 	Wrong []error // bugs, as opposed to bad results
 }
@@ -38,7 +39,7 @@ type report struct {
 // markdown is the report for people.
 func (r report) markdown() string {
 	text := fmt.Sprintf("`%s`, %s, seed %d, %s, %.0f s\n", r.Command, r.Began.Format("2006-01-02 15:04 UTC"), r.Seed, machine(), r.Took.Seconds())
-	for _, part := range []string{r.ranking(), r.findings(), r.categories(), r.perSeries(), r.noise(), r.otherNoise(), r.hunts(), r.huntsByFamily(), r.firstDay(), r.otherHunts(), r.proofs()} {
+	for _, part := range []string{r.ranking(), r.findings(), r.categories(), r.perSeries(), r.noise(), r.otherNoise(), r.hunts(), r.huntsByFamily(), r.firstDay(), r.otherHunts(), r.pairs(), r.proofs()} {
 		if part != "" {
 			text += "\n" + part
 		}

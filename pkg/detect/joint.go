@@ -54,6 +54,9 @@ const (
 	jointWarm  = 300 // samples before the first verdict
 	jointKept  = 0.9 // share of the variance that the kept directions have
 	jointClip  = 4.0 // standard deviations that one value can teach
+
+	jointRare       = 5    // decades, from which on
+	jointRareWeight = 0.25 // of a value is learned by its tail
 )
 
 // jointTails are scoreTails that doubt the shape: vectors with heavy tails raised six times the budget on their first day.
@@ -167,11 +170,21 @@ func (p *jointPart) judge(phi float64, n uint32, weight float64) {
 	if n > jointWarm {
 		p.u = p.tail.surprise(&jointTails, y, beyond)
 		if y > 0 {
-			p.tail.learn(&jointTails, y, beyond, float32(weight))
+			p.tail.learn(&jointTails, y, beyond, float32(p.teaches(weight)))
 		}
 	}
 	p.usual += weight * (phi - p.usual) / min(float64(n)+1, slowMemory)
 	p.cut = jointTails.follow(p.cut, n, phi, p.usual, weight)
+}
+
+// teaches is how much of the newest value its tail learns. Where the same fault comes again and again, the tail must not
+// become what it does: an alert that is open teaches weight a second time, and what is rare a part.
+func (p *jointPart) teaches(weight float64) float64 {
+	weight *= weight
+	if p.u > jointRare {
+		weight *= jointRareWeight
+	}
+	return weight
 }
 
 // learn moves what is usual; values beyond jointClip deviations teach no more than those.

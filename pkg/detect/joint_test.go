@@ -64,6 +64,23 @@ func TestJointFindsBrokenRelation(t *testing.T) {
 	}
 }
 
+// TestJointFindsItAgain: a relation that breaks for twenty seconds does not become usual at once.
+func TestJointFindsItAgain(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 3))
+	j := newPump(t)
+	play(j, r, 0, 3600, nil)
+	for turn := range 3 {
+		from := 3600 * (turn + 1)
+		against := func(_ int, v []float64) { v[1] = 10 - v[1] }
+		if n := play(j, r, from, 20, against); n != 1 {
+			t.Errorf("turn %d: %d findings", turn, n)
+		}
+		if n := play(j, r, from+20, 3580, nil); n != 0 {
+			t.Errorf("%d findings after turn %d", n, turn)
+		}
+	}
+}
+
 // TestJointFindsExtremes: T² sees what is unusual along the usual directions.
 func TestJointFindsExtremes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

@@ -9,6 +9,7 @@
 //   - the mean of each second, and how far apart its values are where it has several:
 //     what happens fast;
 //   - the mean of each window: what happens slowly;
+//   - means of metrics that policy says belong together, of one second or one window: what none of them shows alone;
 //   - facts that policy names: limits, the fastest change, a value that does not move,
 //     a metric that no longer comes, a device that sends nothing.
 //
@@ -16,6 +17,11 @@
 // records that it usually has neither alarms nor teaches, nor does a second with far
 // more of them: a backlog has come. Windows are judged once, in order; a later revision
 // is not a new value.
+//
+// Metrics that belong together (joint.go) are judged in the slots in which all of them have come: in one message or in
+// several, in one commit or in several. A slot that lacks one when the next begins, or has a backlog of one, is not
+// judged: nothing is put in the place of a value. A value that comes late counts in the second in which it comes, and
+// in the window of its own time. Each group has the budget of a series and takes the room of three.
 //
 // Promises: the result is a function of the commits alone; the same commits give the
 // same findings, byte for byte, from any checkpoint, with the same IDs. What is wrong

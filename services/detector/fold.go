@@ -45,6 +45,7 @@ type Fold struct {
 
 	dec     schemas.CommitDecoder
 	name    []byte
+	touched []*joint          // that have to be settled, all of one device
 	ready   []schemas.Finding // of the commit that is being applied
 	damaged uint64
 }
@@ -155,6 +156,7 @@ func (f *Fold) resume() {
 
 // look judges everything that a commit holds.
 func (f *Fold) look() error {
+	defer f.settleJoints()
 	for _, data := range f.run {
 		c, err := f.dec.Decode(data, schemas.WithWindows|schemas.WithEarly)
 		if err != nil {

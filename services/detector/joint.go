@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -16,17 +17,26 @@ type joint struct {
 	name    string // that it has in findings
 	seconds vectors
 	windows vectors
+	touched bool // it has to be settled
 }
 
-// vectors puts the values of one stream together, slot by slot: those of the same second, or of the same window. A slot
-// that has all of them is judged at once. One that lacks some when the next begins is not: what is put in the place of
-// a value breaks the relation.
+// vectors put the values of one stream together, slot by slot: those of the same second, or of the same window. A slot
+// that has all of them is judged when the commit has no more of the device, in the order of time: it has all windows of
+// one metric before those of the next. One that lacks some when the next begins is not judged: what is put in the place of a value
+// breaks the relation.
 type vectors struct {
 	detector *detect.Joint
-	slot     sample         // its bounds, the least completeness and the worst clock of its values; at is never before the first
-	there    uint16         // channels that it has, a bit each
-	values   []float64      // by channel
+	length   int64          // of a slot, ns; 0: there was none
+	over     int64          // end of the newest slot that was judged or given up
+	slots    []slot         // that are not over, oldest first
 	before   []counterValue // by channel
+}
+
+// slot is what has come of a vector. Of sample it has the bounds, the least completeness and the worst clock.
+type slot struct {
+	sample
+	there  uint16 // channels that it has, a bit each
+	values [detect.MaxChannels]float64
 }
 
 // counterValue is where a counter stood.
@@ -84,7 +94,7 @@ func (d *device) newJoint(metrics []string) *joint {
 }
 
 func newVectors(channels int) vectors {
-	v := vectors{slot: sample{at: never}, values: make([]float64, channels), before: make([]counterValue, channels)}
+	v := vectors{over: never, before: make([]counterValue, channels)}
 	for i := range v.before {
 		v.before[i].at = never
 	}
@@ -118,25 +128,62 @@ func (d *device) room() int {
 	return n
 }
 
-// take puts a value of a channel in its slot, and judges the slot where it was the last one to come.
+// take puts a value of a channel in its slot.
 func (j *joint) take(f *Fold, channel int, v *sample, counter bool) {
 	s := &j.seconds
 	if v.view != schemas.EarlyView {
 		s = &j.windows
 	}
-	if s.slot.at != never && v.length() != s.slot.length() {
+	if s.length != v.length() {
 		*s = newVectors(len(j.metrics)) // another cadence is another series
+		s.length = v.length()
 	}
 	value := v.value
 	if counter {
 		value = s.before[channel].increase(v)
 	}
-	if math.IsNaN(value) || !s.put(f, channel, value, v) {
+	if math.IsNaN(value) || v.at <= s.over {
 		return
 	}
-	if s.whole() {
-		j.judge(f, s)
+	f.touch(j)
+	s.slotOf(v).put(channel, value, v)
+	if len(s.slots) > mostSlots {
+		j.next(f, s)
 	}
+}
+
+// mostSlots bounds the slots of a group that are not over: an hour of windows of a second, where a backlog has come.
+const mostSlots = 3600
+
+// touch notes that a group has to be settled.
+func (f *Fold) touch(j *joint) {
+	if len(f.touched) > 0 && f.touched[0].dev != j.dev {
+		f.settleJoints() // a commit has what is of one device together
+	}
+	if !j.touched {
+		j.touched = true
+		f.touched = append(f.touched, j)
+	}
+}
+
+// slotOf is the slot of a value, a new one where there is none.
+func (s *vectors) slotOf(v *sample) *slot {
+	i, there := slices.BinarySearchFunc(s.slots, v.at, func(o slot, at int64) int { return cmp.Compare(o.at, at) })
+	if !there {
+		s.slots = slices.Insert(s.slots, i, slot{sample: *v})
+	}
+	return &s.slots[i]
+}
+
+// put takes the first value of a channel.
+func (o *slot) put(channel int, value float64, v *sample) {
+	bit := uint16(1) << channel
+	if o.there&bit != 0 {
+		return
+	}
+	o.there |= bit
+	o.values[channel] = value
+	o.complete, o.clock = min(o.complete, v.complete), max(o.clock, v.clock)
 }
 
 // increase is what a counter has gone up by each second since it came last; NaN where that is not known.
@@ -149,53 +196,66 @@ func (c *counterValue) increase(v *sample) float64 {
 	return (v.value - before.total) / (float64(v.at-before.at) / second)
 }
 
-// put reports whether a value has found its place: it is not of a slot that is over, nor has its channel come before.
-func (s *vectors) put(f *Fold, channel int, value float64, v *sample) bool {
-	if v.at > s.slot.at {
-		if s.there != 0 && !s.whole() {
-			f.partial++
-		}
-		s.slot, s.there = *v, 0
+// settleJoints judges what the values of a device have made whole.
+func (f *Fold) settleJoints() {
+	for _, j := range f.touched {
+		j.touched = false
+		j.settle(f, &j.seconds)
+		j.settle(f, &j.windows)
 	}
-	bit := uint16(1) << channel
-	if v.at < s.slot.at || s.there&bit != 0 {
-		return false
+	f.touched = f.touched[:0]
+}
+
+// settle judges the slots of a stream. The newest one may still become whole.
+func (j *joint) settle(f *Fold, s *vectors) {
+	for len(s.slots) > 1 || len(s.slots) == 1 && j.whole(&s.slots[0]) {
+		j.next(f, s)
 	}
-	s.there |= bit
-	s.values[channel] = value
-	s.slot.complete, s.slot.clock = min(s.slot.complete, v.complete), max(s.slot.clock, v.clock)
-	return true
+	if cap(s.slots) > 8 {
+		s.slots = slices.Clone(s.slots) // a backlog is over
+	}
+}
+
+// next judges the oldest slot of a stream, or gives it up.
+func (j *joint) next(f *Fold, s *vectors) {
+	if o := &s.slots[0]; j.whole(o) {
+		j.judge(f, s, o)
+	} else {
+		f.partial++
+	}
+	s.over = s.slots[0].at
+	s.slots = slices.Delete(s.slots, 0, 1)
 }
 
 // whole reports whether all channels have come.
-func (s *vectors) whole() bool { return s.there == 1<<len(s.values)-1 }
+func (j *joint) whole(o *slot) bool { return o.there == 1<<len(j.metrics)-1 }
 
 // judge asks the detector about a slot that is whole.
-func (j *joint) judge(f *Fold, s *vectors) {
+func (j *joint) judge(f *Fold, s *vectors, o *slot) {
 	if s.detector == nil {
 		s.detector = j.newDetector(s)
 	}
 	f.values++
 	verdict := s.detector.Update(detect.VectorSample{
-		Time: s.slot.at, Values: s.values, Completeness: s.slot.complete, ClockError: s.slot.clock,
+		Time: o.at, Values: o.values[:len(j.metrics)], Completeness: o.complete, ClockError: o.clock,
 	})
 	switch {
 	case verdict.Flag:
 		found := anomaly{jointDetector, j.dev.rules.Budget, s.detector.Threshold(), verdict, s.detector.Explain(nil)}
-		j.dev.raise(f.now, j.name, schemas.Anomaly, s.slot.from, j.hold(s), verdict.Alert, func(y *symptom) {
-			y.take(&s.slot, &found)
-			y.says = jointSays(j, &s.slot, y.evidence)
+		j.dev.raise(f.now, j.name, schemas.Anomaly, o.from, j.hold(s), verdict.Alert, func(y *symptom) {
+			y.take(&o.sample, &found)
+			y.says = jointSays(j, &o.sample, y.evidence)
 		})
 	case verdict.Open:
 		j.dev.goesOn(f.now, j.name, schemas.Anomaly, j.hold(s))
 	}
 }
 
-// newDetector makes the detector of a stream whose cadence is that of its slot. The groups have been checked.
+// newDetector makes the detector of a stream. The groups have been checked.
 func (j *joint) newDetector(s *vectors) *detect.Joint {
 	interval := int64(0) // of seconds: it is to be learned
 	if s == &j.windows {
-		interval = s.slot.length()
+		interval = s.length
 	}
 	d, err := detect.NewJoint(j.metrics, detect.Config{Interval: interval, Budget: j.dev.rules.Budget / jointStreams})
 	if err != nil {
@@ -206,7 +266,7 @@ func (j *joint) newDetector(s *vectors) *detect.Joint {
 
 // hold is how long nothing must be wrong before it is over.
 func (j *joint) hold(s *vectors) int64 {
-	hold := 3 * s.slot.length()
+	hold := 3 * s.length
 	for _, metric := range j.metrics {
 		if of := j.dev.seriesOf(metric); of != nil {
 			hold = max(hold, of.hold())

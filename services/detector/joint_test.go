@@ -196,6 +196,30 @@ func TestBrokenRelationInWindows(t *testing.T) {
 	wantClosed(t, play(60, false), &f)
 }
 
+// TestBacklogOfWindows: of a backlog, a commit has all windows of one metric before those of the other.
+func TestBacklogOfWindows(t *testing.T) {
+	r := newPairedRig(t)
+	play := func(windows int, against bool) []schemas.Finding {
+		var flow, pressure []schemas.Window
+		for range windows {
+			r.now += 10 * second
+			w := r.pairWindows(against)
+			flow, pressure = append(flow, w[0]), append(pressure, w[1])
+		}
+		return r.commit(nil, append(flow, pressure...))
+	}
+	for range 3 {
+		if got := play(learned/2, false); len(got) > 0 {
+			t.Fatalf("windows as usual led to%s", show(got))
+		}
+	}
+	// The group begins with the first window of pressure, when those of flow have passed.
+	if j := r.fold.devices[0].joints[0]; r.fold.partial != learned/2 || cap(j.windows.slots) > 8 {
+		t.Errorf("%d vectors were not whole, there is room for %d", r.fold.partial, cap(j.windows.slots))
+	}
+	wantFinding(t, play(10, true), "of windows together", isKind(schemas.Anomaly))
+}
+
 // TestCounterInAGroup is judged by its increase, also over a reset.
 func TestCounterInAGroup(t *testing.T) {
 	rules := paired()
@@ -361,7 +385,7 @@ func TestFormerJoint(t *testing.T) {
 	if err := r.fold.Restore(saved); err != nil {
 		t.Fatal(err)
 	}
-	if j := r.fold.devices[0].joints[0]; j.seconds.detector != nil || j.seconds.slot.at != r.now {
+	if j := r.fold.devices[0].joints[0]; j.seconds.detector != nil || j.seconds.over != r.now {
 		t.Errorf("group %+v, want it without its detector", j.seconds)
 	}
 	r.pump(60, false)

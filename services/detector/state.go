@@ -103,13 +103,13 @@ func (d *device) appendJoints(b []byte) []byte {
 
 func (j *joint) append(b []byte) []byte {
 	for _, s := range [...]*vectors{&j.seconds, &j.windows} {
-		for _, v := range [...]int64{s.slot.from, s.slot.at, s.slot.clock, int64(s.there)} {
-			b = binary.AppendVarint(b, v)
+		b = binary.AppendVarint(binary.AppendVarint(b, s.length), s.over)
+		for _, c := range s.before {
+			b = binary.AppendVarint(fold.AppendFloat(b, c.total), c.at)
 		}
-		b = fold.AppendString(fold.AppendFloat(b, s.slot.complete), s.slot.view)
-		for i := range s.values {
-			b = fold.AppendFloat(fold.AppendFloat(b, s.values[i]), s.before[i].total)
-			b = binary.AppendVarint(b, s.before[i].at)
+		b = binary.AppendUvarint(b, uint64(len(s.slots)))
+		for i := range s.slots {
+			b = s.slots[i].append(b, len(j.metrics))
 		}
 		b = fold.AppendBool(b, s.detector != nil)
 		if s.detector != nil {
@@ -121,11 +121,14 @@ func (j *joint) append(b []byte) []byte {
 
 func (j *joint) read(r *fold.StateReader) {
 	for _, s := range [...]*vectors{&j.seconds, &j.windows} {
-		s.slot.from, s.slot.at, s.slot.clock, s.there = r.Int(), r.Int(), r.Int(), uint16(r.Int())
-		s.slot.complete, s.slot.view = r.Float(), r.String()
-		for i := range s.values {
-			s.values[i], s.before[i].total = r.Float(), r.Float()
-			s.before[i].at = r.Int()
+		s.length, s.over = r.Int(), r.Int()
+		for i := range s.before {
+			s.before[i] = counterValue{r.Float(), r.Int()}
+		}
+		for k := r.Len(); k > 0 && r.Err == nil; k-- {
+			var o slot
+			o.read(r, len(j.metrics))
+			s.slots = append(s.slots, o)
 		}
 		if !r.Bool() {
 			continue
@@ -134,6 +137,23 @@ func (j *joint) read(r *fold.StateReader) {
 		if _, err := s.detector.RestoreState(r.Bytes()); err != nil {
 			s.detector = nil // another version of the detector: it learns anew
 		}
+	}
+}
+
+func (o *slot) append(b []byte, channels int) []byte {
+	b = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(b, o.from), o.at), o.clock)
+	b = binary.AppendUvarint(fold.AppendString(fold.AppendFloat(b, o.complete), o.view), uint64(o.there))
+	for _, v := range o.values[:channels] {
+		b = fold.AppendFloat(b, v)
+	}
+	return b
+}
+
+func (o *slot) read(r *fold.StateReader, channels int) {
+	o.from, o.at, o.clock = r.Int(), r.Int(), r.Int()
+	o.complete, o.view, o.there = r.Float(), r.String(), uint16(r.Uint())
+	for i := range o.values[:channels] {
+		o.values[i] = r.Float()
 	}
 }
 

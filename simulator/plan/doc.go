@@ -1,6 +1,8 @@
 // Package plan says what every simulated device sends and when: record i of
 // device d is a pure function of the seed, the run tag, d and i.
 //
+// Pump (pump.go) is a device beside them, of which no truth is kept.
+//
 // In: a Spec. Out: messages with their fate (normal, late, a copy, malformed …),
 // event times, values, payload bytes and record identities.
 //

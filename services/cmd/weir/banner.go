@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"weir/services/internal/bus"
 	"weir/services/internal/datadir"
+	"weir/simulator/plan"
 )
 
 // banner says what runs, where it is, and what to try.
@@ -49,6 +51,9 @@ func (in *instance) banner(i datadir.Instance) string {
 	if in.play.devices > 0 {
 		row("", "of their messages %s", faults())
 		row("", "every fifth is silent, hangs, steps or spikes now and then: weir findings --follow")
+		if i.NATS != "" {
+			row("", "%s, after %s and every %s: its pressure goes against its flow", plan.PumpName, minutes(plan.PumpLearns), minutes(plan.PumpEvery))
+		}
 	}
 	if in.server != nil {
 		row("users", "%s", in.usersLine())
@@ -159,6 +164,8 @@ func tryLine(i datadir.Instance, users bool) string {
 	}
 	return "mosquitto_pub" + where + " -t tel/demo/boiler-1/metrics -q 1 -m " + reading
 }
+
+func minutes(ns int64) string { return fmt.Sprintf("%.0f min", time.Duration(ns).Minutes()) }
 
 func plural(n int, one string) string {
 	if n == 1 {

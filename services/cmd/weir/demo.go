@@ -25,8 +25,9 @@ type demo struct {
 const demoTenant = "demo"
 
 // demoPolicy is put in force on a new data folder with demo devices where no other is named:
-// a spike of theirs is beyond a limit, and a step too fast, which need not be learned first.
-const demoPolicy = `{"tenants":{"` + demoTenant + `":{"detect":{"metrics":{"temp":{"max":60,"max_rate":10}}}}}}`
+// a spike of theirs is beyond a limit, and a step too fast, which need not be learned first; flow and pressure of the
+// pump belong together.
+const demoPolicy = `{"tenants":{"` + demoTenant + `":{"detect":{"metrics":{"temp":{"max":60,"max_rate":10}},"joint":[{"metrics":["flow","pressure"]}]}}}}`
 
 // misbehaviour is what demo devices do wrong, in percent of their messages.
 var misbehaviour = [...]struct{ flag, percent, says string }{

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"weir/schemas"
 	"weir/services/internal/datadir"
+	"weir/simulator/plan"
 )
 
 // findingsOf asks an instance for findings.
@@ -102,6 +104,76 @@ func TestFindingOverKill(t *testing.T) {
 		}
 	}
 	if code, out, messages := weir(t, "findings", "--http", i.HTTP, "--device", "boiler-1"); code != exitOK || !bytes.Contains([]byte(out), []byte("above its limit 80")) {
+		t.Errorf("exit code %d: %s %s", code, out, messages)
+	}
+	p.interrupt()
+}
+
+// pumping is a pump that sends ten readings a second of event time.
+type pumping struct {
+	began time.Time
+	n     int // readings sent
+}
+
+// send sends readings in which pressure follows flow, or goes against it.
+func (d *pumping) send(t *testing.T, i datadir.Instance, readings int, against bool) {
+	t.Helper()
+	var batch []string
+	for range readings {
+		flow, pressure := plan.Pump(int64(d.n % 1000))
+		if against {
+			pressure = 8 - pressure
+		}
+		at := d.began.Add(time.Duration(d.n) * 100 * time.Millisecond)
+		batch = append(batch, fmt.Sprintf(`{"flow":%g,"pressure":%g,"ts":%d}`, flow, pressure, at.UnixMilli()))
+		d.n++
+	}
+	sendAs(t, i, "pump-1", "["+strings.Join(batch, ",")+"]")
+}
+
+// TestJointFindingOverKill: what no metric shows alone is one finding of the device, which goes on over kill -9 under its
+// ID and ends once.
+func TestJointFindingOverKill(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	document := filepath.Join(t.TempDir(), "policy.json")
+	const policy = `{"views": [{"name": "device", "size": "100ms", "allowed_lateness": "1s"}], "disorder": "100ms", "max_past": "1d",
+		"detect": {"silent_after": "0s", "stuck_after": "0s", "joint": [{"metrics": ["flow", "pressure"]}]}}`
+	if err := os.WriteFile(document, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, i := up(t, dir, "--policy", document)
+	pump := pumping{began: time.Now().Add(-time.Hour).Truncate(time.Second)}
+	for range 12 {
+		pump.send(t, i, 100, false)
+	}
+	pump.send(t, i, 30, true)
+	pump.send(t, i, 20, false) // the windows close
+	joint := func(r *schemas.FindingRow) bool { return r.Detector == "joint" }
+	open := p.finding(i, "told of the pump", "?open=true", joint)
+	if open.Device != "pump-1" || open.Metric != "flow+pressure" || open.Kind != "anomaly" || len(open.Evidence) != 2 {
+		t.Errorf("finding %+v", open)
+	}
+	r := p.finding(i, "known at the center", "?tier=center&open=true&metric=pressure", joint)
+	if r.ID != open.ID {
+		t.Errorf("at the center its ID is %s, want %s", r.ID, open.ID)
+	}
+	p.kill()
+
+	p, i = up(t, dir)
+	r = p.finding(i, "known after kill -9", "?open=true", joint)
+	if r.ID != open.ID || r.Started != open.Started {
+		t.Errorf("after kill -9 finding %s since %s is %s since %s", open.ID, open.Started, r.ID, r.Started)
+	}
+	p.eventually("closed", func() error {
+		pump.send(t, i, 20, false)
+		rows, err := findingsOf(i, "?tier=center")
+		if err == nil && (len(rows) != 1 || rows[0].State != "closed" || rows[0].ID != open.ID) {
+			err = fmt.Errorf("findings %+v", rows)
+		}
+		return err
+	})
+	code, out, messages := weir(t, "findings", "--http", i.HTTP, "--device", "pump-1")
+	if code != exitOK || !strings.Contains(out, "flow, pressure of pump-1 are unusual together") {
 		t.Errorf("exit code %d: %s %s", code, out, messages)
 	}
 	p.interrupt()

@@ -17,6 +17,8 @@ import (
 	"weir/services/internal/datadir"
 	"weir/services/internal/run"
 	"weir/services/internal/users"
+	"weir/simulator"
+	"weir/simulator/plan"
 )
 
 // instance is one life of a process with a server of its own.
@@ -240,6 +242,11 @@ func (in *instance) ready(ctx context.Context) error {
 	forgetStart()
 	if in.play.devices > 0 {
 		in.devices.Start("demo", demo{devices: in.play.devices, rate: in.play.rate, mqtt: i.MQTT, nats: i.NATS})
+		if i.NATS != "" {
+			in.devices.Start("demo "+plan.PumpName, run.Func(func(ctx context.Context) error {
+				return simulator.Pump(ctx, "nats://"+i.NATS, demoTenant)
+			}))
+		}
 	}
 	return nil
 }

@@ -175,6 +175,11 @@ func (p *process) eventually(what string, try func() error) {
 // send is a device that asks for an answer over NATS.
 func send(t *testing.T, i datadir.Instance, reading string) string {
 	t.Helper()
+	return sendAs(t, i, "boiler-1", reading)
+}
+
+func sendAs(t *testing.T, i datadir.Instance, device, reading string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	b, err := bus.Dial(ctx, "nats://"+i.NATS, "", "", schemas.DefaultPrefix)
@@ -182,7 +187,7 @@ func send(t *testing.T, i datadir.Instance, reading string) string {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	answer, err := b.Ask(ctx, schemas.Telemetry("demo", "boiler-1", schemas.Metrics), []byte(reading))
+	answer, err := b.Ask(ctx, schemas.Telemetry("demo", device, schemas.Metrics), []byte(reading))
 	if err != nil {
 		t.Fatal(err)
 	}
