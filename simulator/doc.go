@@ -25,6 +25,6 @@
 //	session   one MQTT connection, or one       Run cancels it
 //	          NATS connection of many devices
 //
-// Limits: one metric per reading, but for Pump, which starts no goroutine and keeps no truth; no commands, no MQTT 5. Over TLS a connection
+// Limits: one metric per reading, but for Pump, of which no truth is kept; no commands, no MQTT 5. Over TLS a connection
 // that takes nothing holds up the other devices of its player.
 package simulator

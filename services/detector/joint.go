@@ -22,8 +22,8 @@ type joint struct {
 
 // vectors put the values of one stream together, slot by slot: those of the same second, or of the same window. A slot
 // that has all of them is judged when the commit has no more of the device, in the order of time: it has all windows of
-// one metric before those of the next. One that lacks some when the next begins is not judged: what is put in the place of a value
-// breaks the relation.
+// one metric before those of the next. One that lacks some when the next begins is not judged: what is put in the place
+// of a value breaks the relation.
 type vectors struct {
 	detector *detect.Joint
 	length   int64          // of a slot, ns; 0: there was none
@@ -148,7 +148,7 @@ func (j *joint) take(f *Fold, channel int, v *sample, counter bool) {
 	f.touch(j)
 	s.slotOf(v).put(channel, value, v)
 	if len(s.slots) > mostSlots {
-		j.next(f, s)
+		j.finish(f, s, mostSlots/2)
 	}
 }
 
@@ -208,23 +208,27 @@ func (f *Fold) settleJoints() {
 
 // settle judges the slots of a stream. The newest one may still become whole.
 func (j *joint) settle(f *Fold, s *vectors) {
-	for len(s.slots) > 1 || len(s.slots) == 1 && j.whole(&s.slots[0]) {
-		j.next(f, s)
+	n := len(s.slots)
+	if n > 0 && !j.whole(&s.slots[n-1]) {
+		n--
 	}
+	j.finish(f, s, n)
 	if cap(s.slots) > 8 {
 		s.slots = slices.Clone(s.slots) // a backlog is over
 	}
 }
 
-// next judges the oldest slot of a stream, or gives it up.
-func (j *joint) next(f *Fold, s *vectors) {
-	if o := &s.slots[0]; j.whole(o) {
-		j.judge(f, s, o)
-	} else {
-		f.partial++
+// finish judges the n oldest slots of a stream, or gives them up.
+func (j *joint) finish(f *Fold, s *vectors, n int) {
+	for i := range s.slots[:n] {
+		o := &s.slots[i]
+		if s.over = o.at; j.whole(o) {
+			j.judge(f, s, o)
+		} else {
+			f.partial++
+		}
 	}
-	s.over = s.slots[0].at
-	s.slots = slices.Delete(s.slots, 0, 1)
+	s.slots = slices.Delete(s.slots, 0, n)
 }
 
 // whole reports whether all channels have come.

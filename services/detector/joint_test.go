@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"weir/pkg/detect"
 	"weir/schemas"
 )
 
@@ -218,6 +219,11 @@ func TestBacklogOfWindows(t *testing.T) {
 		t.Errorf("%d vectors were not whole, there is room for %d", r.fold.partial, cap(j.windows.slots))
 	}
 	wantFinding(t, play(10, true), "of windows together", isKind(schemas.Anomaly))
+	judged, partial := r.fold.values, r.fold.partial
+	play(mostSlots+1, false)
+	if whole := r.fold.values - judged - 2*(mostSlots+1); whole != mostSlots/2+1 || r.fold.partial-partial != mostSlots/2 {
+		t.Errorf("of too large a backlog %d vectors were judged, and %d given up", whole, r.fold.partial-partial)
+	}
 }
 
 // TestCounterInAGroup is judged by its increase, also over a reset.
@@ -244,6 +250,26 @@ func TestCounterInAGroup(t *testing.T) {
 	f := wantFinding(t, play(20, true), "of flow and pressure together", isKind(schemas.Anomaly))
 	if f.Metric != pair {
 		t.Errorf("the finding is %s", row(&f))
+	}
+}
+
+// TestGreatestGroup: all of sixteen metrics have to come.
+func TestGreatestGroup(t *testing.T) {
+	rules := plainRules()
+	rules.Joint = [][]string{devices(detect.MaxChannels)} // any names will do
+	r := newRigOf(t, ruled(&rules))
+	r.configure()
+	for range 5 {
+		var early []schemas.Early
+		for _, metric := range rules.Joint[0] {
+			early = append(early, r.value("pump-1", metric, 50, 1))
+		}
+		r.second(early...)
+		r.second(early[:detect.MaxChannels-1]...)
+	}
+	j := r.fold.devices[0].joints[0]
+	if judged := r.fold.values - 2*5*(2*detect.MaxChannels-1); judged != 4 || r.fold.partial != 5 || len(j.seconds.slots) != 1 {
+		t.Errorf("%d vectors were judged, %d were not whole, and %d may become so", judged, r.fold.partial, len(j.seconds.slots))
 	}
 }
 

@@ -52,7 +52,7 @@ func (in *instance) banner(i datadir.Instance) string {
 		row("", "of their messages %s", faults())
 		row("", "every fifth is silent, hangs, steps or spikes now and then: weir findings --follow")
 		if i.NATS != "" {
-			row("", "%s, after %s and every %s: its pressure goes against its flow", plan.PumpName, minutes(plan.PumpLearns), minutes(plan.PumpEvery))
+			row("", "%s, after %s and then every %s: its pressure goes against its flow", plan.PumpName, minutes(plan.PumpLearns), minutes(plan.PumpEvery))
 		}
 	}
 	if in.server != nil {
