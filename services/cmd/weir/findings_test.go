@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -143,7 +144,15 @@ func TestJointFindingOverKill(t *testing.T) {
 	}
 	p, i := up(t, dir, "--policy", document)
 	pump := pumping{began: time.Now().Add(-time.Hour).Truncate(time.Second)}
-	for range 12 {
+	pump.send(t, i, 10, false)
+	p.eventually("watching flow, pressure and their group", func() error {
+		metrics, err := get(i, "/metrics")
+		if err == nil && !bytes.Contains(metrics, []byte(`weir_detector_series{agent="a001"} 5`)) {
+			err = errors.New("it has no group yet, which takes the room of three series")
+		}
+		return err
+	})
+	for range 30 { // by then it knows how far a healthy pump goes
 		pump.send(t, i, 100, false)
 	}
 	pump.send(t, i, 30, true)
@@ -163,6 +172,9 @@ func TestJointFindingOverKill(t *testing.T) {
 	r = p.finding(i, "known after kill -9", "?open=true", joint)
 	if r.ID != open.ID || r.Started != open.Started {
 		t.Errorf("after kill -9 finding %s since %s is %s since %s", open.ID, open.Started, r.ID, r.Started)
+	}
+	for range 4 { // it is calm for half a minute
+		pump.send(t, i, 100, false)
 	}
 	p.eventually("closed", func() error {
 		pump.send(t, i, 20, false)
