@@ -77,9 +77,11 @@ func TestPahoOverKill(t *testing.T) {
 		}
 		tokens[i] = c.Publish(pump, 1, false, fmt.Sprintf(`{"temp":1,"seq":%d,"boot":"a1"}`, i))
 	}
+	// An error is one of writing to a connection that broke: the client keeps the
+	// reading and sends it again, and the account tells whether it came.
 	for i, token := range tokens {
-		if !token.WaitTimeout(pahoWithin) || token.Error() != nil {
-			t.Fatalf("reading %d is not acknowledged: %v", i, token.Error())
+		if !token.WaitTimeout(pahoWithin) {
+			t.Fatalf("reading %d is not acknowledged", i)
 		}
 	}
 	harness.Until(t, pahoWithin, func() string {
