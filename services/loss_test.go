@@ -190,6 +190,19 @@ func TestLossScenes(t *testing.T) {
 		})
 		w.steps(2)
 	})
+	scene(t, "journal and checkpoints of a second epoch are lost without a link, and what was not answered comes again", memory, func(w *world) {
+		w.reach(false)
+		w.down(nil)
+		w.devs[0].quiet = true
+		w.steps(20)
+		w.devs[0].quiet = false
+		w.step(true) // whole windows of one device
+		w.step(true)
+		w.down(func(b *box) {
+			b.loseAll(journal)
+			b.loseAll(state)
+		})
+	})
 	for n := 1; n < 4; n++ {
 		scene(t, fmt.Sprintf("a journal without its last %d", n), some, func(w *world) { w.down(func(b *box) { b.loseEnd(journal, n) }) })
 		scene(t, fmt.Sprintf("journal and outbox without their last %d", n), some, func(w *world) {

@@ -174,9 +174,9 @@ func (s *passedLogs) append(b []byte) []byte {
 	return s.recall.append(b)
 }
 
-func (s *passedLogs) read(r *fold.StateReader) {
+func (s *passedLogs) read(r *fold.StateReader, version byte) {
 	for _, m := range s.counts() {
 		readCounts(r, m)
 	}
-	s.recall.read(r)
+	s.recall.read(r, version)
 }

@@ -92,7 +92,7 @@ func (s *space) read(r *fold.StateReader, version byte) {
 		s.readKnown(r)
 	}
 	if version > 6 {
-		s.logs.read(r)
+		s.logs.read(r, version)
 	}
 	if version > 7 {
 		s.stands.read(r)
@@ -239,9 +239,9 @@ func (s *succession) read(r *fold.StateReader, version byte) {
 	}
 	s.over = r.Bool()
 	if version > 7 {
-		s.recall.read(r)
+		s.recall.read(r, version)
 	} else {
-		s.oldestN, s.oldestAt, s.latest = r.Uint(), r.Int(), r.Int()
+		s.oldestN, s.firstAt, s.oldestAt, s.latest = r.Uint(), never, r.Int(), r.Int()
 		s.readRecent(r)
 	}
 	for _, m := range [...]map[string]uint64{s.records, s.doubt, s.shed, s.refused, s.inherited} {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"weir/services/internal/fold"
@@ -15,6 +16,7 @@ const maxRecent = 4096
 type recall struct {
 	recent   []brought // in the order in which they came
 	oldestN  uint64    // greatest entry of what is forgotten
+	firstAt  int64     // earliest time of what is forgotten
 	oldestAt int64     // latest time of what is forgotten
 	latest   int64     // latest time of all
 }
@@ -26,13 +28,13 @@ type brought struct {
 	at    int64 // a time of it: what is forgotten is told by it
 }
 
-func newRecall() recall { return recall{oldestAt: never, latest: never} }
+func newRecall() recall { return recall{firstAt: math.MaxInt64, oldestAt: never, latest: never} }
 
 // note remembers what entry n has brought.
 func (r *recall) note(n, id uint64, at int64) {
 	if len(r.recent) >= maxRecent {
 		for _, b := range r.recent[:maxRecent/4] {
-			r.oldestN, r.oldestAt = max(r.oldestN, b.n), max(r.oldestAt, b.at)
+			r.oldestN, r.firstAt, r.oldestAt = max(r.oldestN, b.n), min(r.firstAt, b.at), max(r.oldestAt, b.at)
 		}
 		r.recent = append(r.recent[:0], r.recent[maxRecent/4:]...)
 	}
@@ -44,11 +46,12 @@ func (r *recall) note(n, id uint64, at int64) {
 // nobody remembers any more, and they may have, by its time.
 func (r *recall) has(n, id uint64, at int64) (has, unsure bool) {
 	has = slices.ContainsFunc(r.recent, func(b brought) bool { return b.n > n && b.id == id })
-	return has, !has && r.oldestN > n && at <= r.oldestAt
+	return has, !has && r.oldestN > n && r.firstAt <= at && at <= r.oldestAt
 }
 
 func (r *recall) append(b []byte) []byte {
 	b = binary.AppendVarint(binary.AppendUvarint(b, r.oldestN), r.oldestAt)
+	b = binary.AppendVarint(b, r.firstAt)
 	b = binary.AppendUvarint(b, uint64(len(r.recent)))
 	for _, o := range r.recent {
 		b = binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, o.n), o.id)
@@ -57,8 +60,13 @@ func (r *recall) append(b []byte) []byte {
 	return b
 }
 
-func (r *recall) read(from *fold.StateReader) {
+// read reads what append wrote. Before version 9 nobody knew how far back what is
+// forgotten reaches.
+func (r *recall) read(from *fold.StateReader, version byte) {
 	r.oldestN, r.oldestAt = from.Uint(), from.Int()
+	if r.firstAt = never; version > 8 {
+		r.firstAt = from.Int()
+	}
 	r.latest = r.oldestAt
 	r.readRecent(from)
 }

@@ -12,9 +12,10 @@ import (
 
 // stateVersion is the version of the checkpoint's payload. 3 is read too: it knows
 // of no epochs that have ended. So are 4, which knows of no findings, 5, which does not know
-// what numbers epochs began with, 6, which knows of no log records, and 7, which does not know
-// how much of forgotten windows has come.
-const stateVersion = 8
+// what numbers epochs began with, 6, which knows of no log records, 7, which does not know
+// how much of forgotten windows has come, and 8, which does not know how far back forgotten
+// windows reach.
+const stateVersion = 9
 
 // Append appends the whole state. Windows and their parts are written as one
 // commit entry, which has a codec already; what a part needs beside it follows.

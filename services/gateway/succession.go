@@ -158,7 +158,8 @@ func (p *producer) unknown(s *space) {
 // doubtful reports whether a window of an epoch may hold records that a lost copy of
 // its producer's store has brought: an entry that the producer does not know has
 // revised the window. An epoch that goes on from nothing knows no other: all was lost
-// while nobody could be asked.
+// while nobody could be asked. The heir of an epoch whose state was lost does not know what
+// it brings either, and its entries may come before that.
 func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
 	if s.fromNothing() {
 		return p.touchedBeside(s, w, key)
@@ -169,12 +170,18 @@ func (p *producer) doubtful(s *space, w *schemas.Window, key string) bool {
 			return true
 		}
 	}
-	for _, x := range p.spaces { // nobody knows what those know
-		if x != s && !x.retired && x.fromNothing() && x.touched(0, key, w.End) {
+	for _, x := range p.spaces { // nobody knows what those know, or they do not know what this one does
+		if x != s && (!x.retired && x.fromNothing() || p.forgot(x, s)) && x.touched(0, key, w.End) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(s.rivals, func(x *space) bool { return x.touched(0, key, w.End) })
+}
+
+// forgot reports whether an epoch goes on from another of whose state nothing was left: what
+// devices have sent again may be in both.
+func (p *producer) forgot(heir, s *space) bool {
+	return slices.ContainsFunc(heir.after, func(k schemas.Continuation) bool { return k.State == 0 && p.spaces[k.Epoch] == s })
 }
 
 // touchedBeside reports whether another epoch of the producer has revised a window.
