@@ -201,7 +201,7 @@ func (w *world) step(deaf bool) {
 		s.seq++
 		s.pending = append(s.pending, schemas.Reading{
 			Boot: "b", Numbered: true, Seq: s.seq, EventTime: w.now, Values: []schemas.Value{{Metric: "m", Value: value(w.now)}},
-			Request: schemas.Request{Hash: s.seq}, Log: fmt.Appendf(nil, "%d of d%d", s.seq, d),
+			Request: schemas.Request{Hash: s.seq}, Log: []byte(logOf(fmt.Sprintf("d%d", d), s.seq)),
 		})
 	}
 	if w.stop != nil {
@@ -210,6 +210,9 @@ func (w *world) step(deaf bool) {
 	w.wait()
 	w.forward()
 }
+
+// logOf is the log record that a reading is, too. A device makes one each second.
+func logOf(device string, seq uint64) string { return fmt.Sprintf("%d of %s", seq, device) }
 
 // value is one digit, to the base of 64, of the sum of a device's window: how often
 // each of its readings is in it can be seen.
@@ -331,27 +334,33 @@ func (w *world) apply(data []byte) {
 type verdict struct {
 	made, counted, late, twice uint64
 	passed, again, held        uint64 // log records: passed on, of these again, and held back
+	silent                     uint64 // log records that are not passed on though their readings count
 	said                       uint64 // that the region says it has passed on
 	ledger                     *schemas.Ledger
 	check                      schemas.GatewayCheck
 }
 
 func (w *world) verdict() (v verdict) {
-	sums := map[string]float64{}
+	type place struct { // of a window
+		device string
+		start  int64
+	}
+	sums := map[place]float64{}
 	for _, win := range w.emitted {
 		switch {
 		case win.View == schemas.DeviceView:
 			v.counted += win.Count
-			sums[fmt.Sprint(win.Key, win.Start)] += win.Sum
+			sums[place{win.Dim("device"), win.Start}] += win.Sum
 		case win.View == schemas.LateView(schemas.DeviceView):
 			v.late += win.Count
-			sums[fmt.Sprint(win.Key, "late")] += 0
 		}
 	}
-	for _, sum := range sums {
-		for ; sum > 0; sum = math.Floor(sum / 64) {
-			if n := math.Mod(sum, 64); n > 1 {
-				v.twice += uint64(n) - 1
+	for p, sum := range sums {
+		for at := p.start; sum > 0; sum, at = math.Floor(sum/64), at+second {
+			n := uint64(math.Mod(sum, 64))
+			v.twice += max(n, 1) - 1
+			if n > 0 && w.passed[logOf(p.device, uint64((at-began)/second))] == 0 {
+				v.silent++
 			}
 		}
 	}

@@ -31,7 +31,9 @@ func (w *world) wrong(loss loss) string {
 		return fmt.Sprintf("the ledger has %d counted and %d in flight, windows have %d", t.Counted, t.InFlight, v.counted)
 	case v.again > 0 || v.passed != v.said:
 		return fmt.Sprintf("%d log records are passed on, %d of them again; the region says %d", v.passed, v.again, v.said)
-	case v.passed+v.held+t.LostDeclared < v.made && loss < memory:
+	case v.silent > v.held:
+		return fmt.Sprintf("%d log records of readings that count are not passed on, and %d are held back", v.silent, v.held)
+	case v.passed+v.held+t.LostDeclared+t.Shed < v.made && loss < memory:
 		return fmt.Sprintf("of %d log records %d are passed on and %d held back; declared %+v", v.made, v.passed, v.held, t)
 	case loss == none && (v.held > 0 || v.passed != v.made):
 		return fmt.Sprintf("nothing was lost, but of %d log records %d are passed on and %d held back", v.made, v.passed, v.held)
@@ -202,6 +204,18 @@ func TestLossScenes(t *testing.T) {
 			b.loseAll(journal)
 			b.loseAll(state)
 		})
+	})
+	scene(t, "an older copy without a link, whose journal and outbox end too early", some, func(w *world) {
+		w.reach(false)
+		w.step(false)
+		old := w.box.copied()
+		w.steps(17)
+		w.crash()
+		w.box = old
+		old.loseEnd(journal, 4)
+		old.loseEnd(outbox, 4)
+		w.start()
+		w.steps(11)
 	})
 	for n := 1; n < 4; n++ {
 		scene(t, fmt.Sprintf("a journal without its last %d", n), some, func(w *world) { w.down(func(b *box) { b.loseEnd(journal, n) }) })
