@@ -220,7 +220,7 @@ func await[T any](t *testing.T, f *flow, subject string, right func(T) bool) {
 // what was sent, and fails with what is missing.
 func awaitWindows(t *testing.T, f *flow, stream, view string, sent, digest uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	latest := map[string]schemas.Window{}
 	var d schemas.CommitDecoder

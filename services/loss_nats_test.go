@@ -39,8 +39,7 @@ func (s *served) serve() {
 
 // caughtUp waits until the stage has folded the newest frame.
 func (s *served) caughtUp() {
-	end := time.Now().Add(10 * time.Second)
-	for time.Now().Before(end) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(time.Millisecond) {
 		u, err := s.bus.Usage(s.t.Context(), schemas.StreamJournal, "")
 		if err != nil {
 			s.t.Fatal(err)

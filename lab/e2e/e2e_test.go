@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,22 @@ func TestMain(m *testing.M) { os.Exit(harness.Main(m, &weir)) }
 func start(t *testing.T, args ...string) *harness.Product {
 	t.Helper()
 	return harness.Start(t, weir, append([]string{"--policy", harness.FastPolicy(t)}, args...)...)
+}
+
+// patient is a product with short windows that wait: readings that come one by one are
+// in time though the machine pauses between them.
+func patient(t *testing.T, args ...string) *harness.Product {
+	t.Helper()
+	p := harness.New(t, weir)
+	file := filepath.Join(p.Dir, "patient.json")
+	views := `{"views":[{"name":"device","size":"1s","allowed_lateness":"30s"},{"name":"fleet","size":"1s","allowed_lateness":"30s"}]}`
+	if err := os.WriteFile(file, []byte(views), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Flags(append([]string{"--policy", file}, args...)...)
+	p.Launch()
+	p.Ready()
+	return p
 }
 
 // tenant is the one that most tests use.
@@ -48,14 +65,17 @@ func readings(from time.Time, n int) []string {
 	return all
 }
 
-// wantWindow wants exactly one window of a device: that of readings(from, n).
+// wantWindow wants exactly one window of a device: that of readings(from, n). Who
+// shows windows reads them beside who counts them.
 func wantWindow(t *testing.T, p *harness.Product, device string, from time.Time, n int) {
 	t.Helper()
-	rows := p.Windows("--tenant", tenant, "--device", device)
-	if len(rows) != 1 {
-		t.Errorf("device %s has %d windows, wanted one: %+v", device, len(rows), rows)
-		return
-	}
+	var rows []harness.Window
+	harness.Until(t, settledWithin, func() string {
+		if rows = p.Windows("--tenant", tenant, "--device", device); len(rows) != 1 || rows[0].Count != uint64(n) {
+			return fmt.Sprintf("the windows of device %s are %+v, wanted one of %d", device, rows, n)
+		}
+		return ""
+	})
 	w, last := rows[0], float64(n)
 	if w.Count != uint64(n) || w.Sum != last*(last+1)/2 || w.Min != 1 || w.Max != last {
 		t.Errorf("window of %s has count %d, sum %g, min %g, max %g, wanted those of 1 to %d", device, w.Count, w.Sum, w.Min, w.Max, n)

@@ -35,7 +35,7 @@ func publish(t *testing.T, p *harness.Product, stdin string, args ...string) {
 
 func TestMosquitto(t *testing.T) {
 	t.Parallel()
-	p := start(t, "--agents", "3", "--regions", "2")
+	p := patient(t, "--agents", "3", "--regions", "2")
 	from := second()
 	lines := strings.Join(readings(from, 10), "\n") + "\n"
 	for _, version := range []string{"mqttv311", "mqttv5"} {

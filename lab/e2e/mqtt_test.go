@@ -21,7 +21,7 @@ import (
 // to count once, though its reading has no number.
 func TestResend(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	p := patient(t)
 	payload := fmt.Appendf(nil, `{"temp":1,"ts":%d}`, second().UnixMilli())
 	send := func(packets ...mqtt.Publish) {
 		t.Helper()
@@ -46,7 +46,7 @@ func TestResend(t *testing.T) {
 // TestRepeats sends the same numbers again, over other connections and protocols.
 func TestRepeats(t *testing.T) {
 	t.Parallel()
-	p := start(t, "--agents", "4")
+	p := patient(t, "--agents", "4")
 	from := second()
 	reading := func(boot string, seq int) string {
 		return fmt.Sprintf(`{"temp":%d,"hum":1,"seq":%d,"boot":"%s","ts":%d}`, seq, seq, boot, from.UnixMilli()+int64(seq))

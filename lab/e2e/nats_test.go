@@ -80,7 +80,7 @@ func TestNATSReplies(t *testing.T) {
 
 func TestNATSPublishes(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	p := patient(t)
 	nc := dial(t, p)
 	from := second()
 	for _, payload := range readings(from, 50) {

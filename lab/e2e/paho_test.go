@@ -41,7 +41,7 @@ const pump = "tel/acme/pump-1/metrics"
 
 func TestPahoPublishes(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	p := patient(t)
 	from := second()
 	for qos, device := range []string{"pump-0", "pump-1"} {
 		c := connect(t, pahoOptions(p, device))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -49,7 +48,7 @@ func needPrometheus(t *testing.T, modern bool) *prometheus {
 	t.Helper()
 	for path, is := range installed(t) {
 		if is == modern {
-			return &prometheus{t: t, path: path, modern: is, address: free(t), dir: t.TempDir(), interval: "1s"}
+			return &prometheus{t: t, path: path, modern: is, address: harness.FreeAddress(t), dir: t.TempDir(), interval: "1s"}
 		}
 	}
 	if modern {
@@ -66,16 +65,6 @@ func isModern(t *testing.T, path string) bool {
 		t.Fatalf("%s --version: %v: %s", path, err, out)
 	}
 	return !strings.Contains(string(out), "version 2.")
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // somebody else will listen there
-	return l.Addr().String()
 }
 
 // start starts it, also after stop, on the data that it has.

@@ -20,17 +20,26 @@ func TestBackupAndRestore(t *testing.T) {
 	backup, restore := documented(t)
 	p := harness.Start(t, weir, "--policy", harness.FastPolicy(t))
 	before := play(p, "before")
+	verify(t, p, before)
+	var received uint64
+	harness.Until(t, time.Minute, func() string {
+		l := p.Ledger()
+		received = l.Totals.Received
+		return harness.Unbalanced(l)
+	})
 	obey(t, p, backup)
-	received := p.Ledger().Totals.Received
 	d := p.Connect("later")
 	err := d.SendAcknowledged("tel/later/d/metrics", []byte(`{"temp":21.5}`))
 	if err = errors.Join(err, d.Close()); err != nil {
 		t.Fatal(err)
 	}
 	obey(t, p, restore)
-	if now := p.Ledger().Totals.Received; now != received {
-		t.Errorf("%d records were received when the copy was taken, and %d now", received, now)
-	}
+	harness.Until(t, time.Minute, func() string {
+		if now := p.Ledger().Totals.Received; now != received {
+			return fmt.Sprintf("%d records were received when the copy was taken, and %d now", received, now)
+		}
+		return ""
+	})
 	again := play(p, "again")
 	verify(t, p, before, again)
 }

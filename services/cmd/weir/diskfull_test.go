@@ -114,9 +114,12 @@ func testDiskFull(t *testing.T, class string) {
 	if code, out, messages := weir(t, "verify", "--truth", truth, "--http", i.HTTP); code != exitOK {
 		t.Errorf("verify: %d\n%s%s", code, out, messages)
 	}
-	if datadir.ReserveOf(i.Data).Held() == 0 {
-		t.Error("there is no reserve")
-	}
+	p.eventually("a reserve again", func() error {
+		if datadir.ReserveOf(i.Data).Held() == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
 	p.interrupt()
 }
 
@@ -173,7 +176,7 @@ func TestSmallDisk(t *testing.T) {
 // TestPowerCut cuts the power under load. In class durable nothing that was
 // acknowledged is gone; in class fast at most the last second is, and the ledger
 // says so: the devices number their readings. A machine that is busy with other
-// tests syncs late, so it is given three.
+// tests syncs late, so it is given five.
 func TestPowerCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -233,7 +236,7 @@ func testPowerCut(t *testing.T, class string) {
 		switch {
 		case l.Totals.InFlight > 0 || l.Totals.Unexplained != 0:
 			return fmt.Errorf("totals %+v", l.Totals)
-		case lost < 0 || lost > 3*rate:
+		case lost < 0 || lost > 5*rate:
 			return fmt.Errorf("%d records of %d are lost, and a second is %d; totals %+v", lost, sent.Records, rate, l.Totals)
 		case uint64(lost) != l.Totals.LostDeclared:
 			return fmt.Errorf("%d records are lost, and %d declared", lost, l.Totals.LostDeclared)

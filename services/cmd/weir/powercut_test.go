@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,12 +61,17 @@ func (d *powerDisk) cut() {
 	}
 }
 
-// mount is the power coming back, once nothing uses the disk any more.
+// mount is the power coming back, once nothing uses the disk any more: the kernel lets
+// go of it in its own time.
 func (d *powerDisk) mount() {
 	d.t.Helper()
 	for _, cmd := range [][]string{{"umount", d.dir}, {"mount", "-o", "loop", d.image, d.dir}} {
-		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
-			d.t.Fatalf("%v: %v: %s", cmd, err, out)
-		}
+		eventually(d.t, fmt.Sprint(cmd), func() error {
+			out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, out)
+			}
+			return err
+		})
 	}
 }

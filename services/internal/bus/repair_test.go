@@ -55,13 +55,13 @@ func madeStore(t *testing.T, closed bool) (dir string, held map[string][]uint64)
 			}
 		}
 	}
-	dir = t.TempDir()
 	if closed {
 		e.Stop()
 	}
-	if err := os.CopyFS(dir, os.DirFS(e.cfg.Dir)); err != nil {
-		t.Fatal(err)
-	}
+	await(t, "a copy, while the server may replace files by others", 10*time.Second, func() bool {
+		dir = t.TempDir()
+		return os.CopyFS(dir, os.DirFS(e.cfg.Dir)) == nil
+	})
 	held = map[string][]uint64{}
 	for seq := uint64(1); seq <= damagedMessages; seq++ {
 		if seq >= 20 {
