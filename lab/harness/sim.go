@@ -76,8 +76,8 @@ func (s *Sim) AwaitReceived(n uint64) {
 			s.p.tb.Fatalf("%s ended with exit code %d: %s", s.cmd, s.cmd.ProcessState.ExitCode(), s.err.String())
 		default:
 		}
-		if got := s.p.received() - s.before; got < n {
-			return fmt.Sprintf("the product has received %d records, wanted %d", got, n)
+		if got := s.p.received(); got < s.before+n {
+			return fmt.Sprintf("the product has received %d records, wanted %d beside the %d of before", got, n, s.before)
 		}
 		return ""
 	})

@@ -12,7 +12,7 @@ import (
 func TestReceiverIsAway(t *testing.T) {
 	t.Parallel()
 	prom := needPrometheus(t, false)
-	p := harness.Start(t, weir, "--policy", policy(t, map[string]any{
+	p := harness.Start(t, weir, "--policy", policyOf(t, patient, map[string]any{
 		"name": "prom", "kind": "remote_write", "at": "region", "endpoint": "http://" + prom.address + "/api/v1/write", "timeout": "1s",
 	}))
 	prom.start()

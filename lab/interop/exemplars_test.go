@@ -81,14 +81,18 @@ func TestExemplars(t *testing.T) {
 	slowest := sendSpans(t, in, time.Now().Truncate(time.Second), 50)
 	settle(t, p, d, "clock")
 	shown := map[string]bool{}
-	for _, w := range p.Windows("--view", "fleet", "--metric", "weir.span", "--tenant", "default") {
-		for _, e := range w.Exemplars {
-			shown[e.TraceID] = true
+	harness.Until(t, 30*time.Second, func() string {
+		clear(shown)
+		for _, w := range p.Windows("--view", "fleet", "--metric", "weir.span", "--tenant", "default") {
+			for _, e := range w.Exemplars {
+				shown[e.TraceID] = true
+			}
 		}
-	}
-	if !shown[slowest] || len(shown) != schemas.MaxExemplars {
-		t.Errorf("weir windows shows %v, want %d with the slowest span, %s", slices.Sorted(maps.Keys(shown)), schemas.MaxExemplars, slowest)
-	}
+		if !shown[slowest] || len(shown) != schemas.MaxExemplars {
+			return fmt.Sprintf("weir windows shows %v, want %d with the slowest span, %s", slices.Sorted(maps.Keys(shown)), schemas.MaxExemplars, slowest)
+		}
+		return ""
+	})
 	for _, way := range []struct{ name, series string }{
 		{"OTLP", `{__name__=~"weir_span.*",weir_view="fleet"}`},
 		{"scrape", `weir_view_values{metric="weir.span",view="fleet",job="scraped"}`},

@@ -211,8 +211,8 @@ func TestInjectedFailures(t *testing.T) {
 	sums.mood, deltas.mood = moody, moody
 	overHTTP, _ := sums.listen()
 	_, overGRPC := deltas.listen()
-	p := harness.Start(t, weir, "--policy", policy(
-		t,
+	p := harness.Start(t, weir, "--policy", policyOf(
+		t, patient,
 		map[string]any{"name": "sums", "kind": "otlp", "at": "region", "endpoint": overHTTP, "timeout": "500ms"},
 		map[string]any{"name": "deltas", "kind": "otlp", "protocol": "grpc", "at": "region", "temporality": "delta", "endpoint": overGRPC, "timeout": "500ms"},
 	))

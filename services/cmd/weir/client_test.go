@@ -136,8 +136,6 @@ func TestExitCodesOfCommands(t *testing.T) {
 		w.WriteHeader(status)
 		fmt.Fprint(w, `{"error":"as it is"}`)
 	}))
-	closed := httptest.NewServer(nil)
-	closed.Close()
 	defer s.Close()
 	for _, c := range []struct {
 		args   string
@@ -145,7 +143,7 @@ func TestExitCodesOfCommands(t *testing.T) {
 		code   int
 		says   string
 	}{
-		{"ledger --http " + closed.URL, 0, exitUnreachable, "is weir up running?"},
+		{"ledger --http 127.0.0.1:1", 0, exitUnreachable, "is weir up running?"},
 		{"windows --http " + s.URL, http.StatusServiceUnavailable, exitUnreachable, "as it is"},
 		{"windows --http " + s.URL, http.StatusBadRequest, exitUsage, "as it is"},
 		{"windows --http " + s.URL, http.StatusInternalServerError, exitFailed, "as it is"},
