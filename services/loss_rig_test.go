@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +23,11 @@ const (
 	agent   = "a001"
 	devices = 3
 	began   = 1_760_000_000 * second
-	size    = 4 * second // of a window: with one reading a second each is a digit of the window's sum
+	size    = 4 * second // of a window; 10 s where the agent has lost its settings
+
+	// With one reading a second each is a digit of its window's sum.
+	base   = 4
+	places = 20 // more than a window has readings
 )
 
 var (
@@ -214,9 +217,24 @@ func (w *world) step(deaf bool) {
 // logOf is the log record that a reading is, too. A device makes one each second.
 func logOf(device string, seq uint64) string { return fmt.Sprintf("%d of %s", seq, device) }
 
-// value is one digit, to the base of 64, of the sum of a device's window: how often
-// each of its readings is in it can be seen.
-func value(at int64) float64 { return math.Pow(64, float64(at%size/second)) }
+// value is one digit of the sum of a device's window: how often each of its readings is in
+// it can be seen.
+func value(at int64) float64 { return float64(digit(at)) }
+
+func digit(at int64) uint64 {
+	n := uint64(1)
+	for range at / second % places {
+		n *= base
+	}
+	return n
+}
+
+// spread adds how often each reading of a device is in a window, by their log records.
+func spread(win *schemas.Window, into map[string]uint64) {
+	for at := win.Start; at < win.End; at += second {
+		into[logOf(win.Dim("device"), uint64((at-began)/second))] += uint64(win.Sum) / digit(at) % base
+	}
+}
 
 // frame journals what the devices send.
 func (w *world) frame(deaf bool) {
@@ -341,27 +359,20 @@ type verdict struct {
 }
 
 func (w *world) verdict() (v verdict) {
-	type place struct { // of a window
-		device string
-		start  int64
-	}
-	sums := map[place]float64{}
+	often := map[string]uint64{}
 	for _, win := range w.emitted {
 		switch {
 		case win.View == schemas.DeviceView:
 			v.counted += win.Count
-			sums[place{win.Dim("device"), win.Start}] += win.Sum
+			spread(&win, often)
 		case win.View == schemas.LateView(schemas.DeviceView):
 			v.late += win.Count
 		}
 	}
-	for p, sum := range sums {
-		for at := p.start; sum > 0; sum, at = math.Floor(sum/64), at+second {
-			n := uint64(math.Mod(sum, 64))
-			v.twice += max(n, 1) - 1
-			if n > 0 && w.passed[logOf(p.device, uint64((at-began)/second))] == 0 {
-				v.silent++
-			}
+	for reading, n := range often {
+		v.twice += max(n, 1) - 1
+		if n > 0 && w.passed[reading] == 0 {
+			v.silent++
 		}
 	}
 	for d := range w.devs {
