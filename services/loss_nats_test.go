@@ -44,8 +44,8 @@ func (s *served) caughtUp() {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if seq, _ := s.runner.Position(); seq >= u.LastSeq && s.stage != nil {
-			if s.stage.Ask(s.t.Context(), func() {}) == nil {
+		if seq, _ := s.runner.Position(); seq >= u.LastSeq {
+			if made := s.stage.Load(); made != nil && made.Ask(s.t.Context(), func() {}) == nil {
 				return
 			}
 		}

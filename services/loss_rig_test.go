@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/pkg/window"
@@ -65,7 +66,7 @@ type world struct {
 	emitted map[string]schemas.Window
 	passed  map[string]int // log records that the region has passed on: each reading is one, too
 	runner  *fold.Runner
-	stage   *fold.Stage
+	stage   atomic.Pointer[fold.Stage] // that the runner has made last; nil: none
 
 	byService bool // a forwarder brings entries up
 	failed    error
@@ -147,8 +148,8 @@ func (w *world) start() {
 	r := fold.NewRunner(fold.Config{
 		Input: schemas.StreamJournal, Output: schemas.StreamAgentOutbox, Route: func(string) []string { return []string{agent} },
 		Make: func(string) *fold.Stage {
-			w.stage = stage()
-			return w.stage
+			w.stage.Store(stage())
+			return w.stage.Load()
 		},
 		Above: w.above,
 	}, way, log)
@@ -300,7 +301,7 @@ func (w *world) forward() {
 		}
 	}
 	w.purge(agentBox, below)
-	if s := w.stage; s != nil {
+	if s := w.stage.Load(); s != nil {
 		w.purge(schemas.Journal(agent), min(s.SafeBefore(), w.frames.last))
 	}
 }
