@@ -98,7 +98,7 @@ func (k *striker) wantDeclared(generated uint64) {
 // devices, not of links.
 func (k *striker) judgeLedger(name string) {
 	var last string
-	for range 300 { // tiers settle one after the other
+	for range 50 { // tiers settle one after the other
 		l, err := k.processes[name].Balance()
 		switch {
 		case err != nil:

@@ -27,10 +27,6 @@ func (r Result) String() string {
 // commandWithin bounds a command that looks or changes.
 const commandWithin = 3 * time.Minute
 
-// answeredWithin bounds how long a question may fail: a tier that is busy may have no
-// answer for a while.
-const answeredWithin = 20 * time.Second
-
 // Weir runs a command to its end. It finds the product as on a user's machine:
 // by the index of running instances, in which there is no other.
 func (p *Product) Weir(args ...string) Result {
@@ -84,16 +80,10 @@ func spawn(cmd *exec.Cmd) (ended chan struct{}, err error) {
 // ask runs a command that must succeed.
 func (p *Product) ask(args ...string) Result {
 	p.tb.Helper()
-	var r Result
-	Until(p.tb, answeredWithin, func() string {
-		if died := p.died(); died != "" {
-			p.tb.Fatal(died)
-		}
-		if r = p.Weir(args...); r.Code != 0 {
-			return r.String()
-		}
-		return ""
-	})
+	r := p.Weir(args...)
+	if r.Code != 0 {
+		p.tb.Fatal(r)
+	}
 	return r
 }
 

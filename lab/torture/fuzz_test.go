@@ -175,7 +175,7 @@ func ask(nc *nats.Conn, subject string, x message) error {
 func wantNoLeak(t *testing.T, before, after harness.Resources) {
 	t.Helper()
 	t.Logf("before: %v; after: %v", before, after)
-	if after.Files > before.Files+40 || after.Threads > before.Threads+100 || after.RSS > 1e9 {
+	if after.Files > before.Files+40 || after.Threads > before.Threads+40 || after.RSS > 600e6 {
 		t.Error("the product holds more than it should")
 	}
 }

@@ -397,7 +397,7 @@ func TestSlowSubscriber(t *testing.T) {
 		quick.acked(uint16(i + 1))
 		worst = max(worst, time.Since(at))
 	}
-	if worst > slowWrite*9/10 { // about as long as a slow one may take
+	if worst > slowWrite/4 {
 		t.Errorf("a quick device waited for %v beside slow ones", worst)
 	}
 	if st := h.Status().Commands; st.Waiting == 0 && time.Since(begin) < slowWrite {

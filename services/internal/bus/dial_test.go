@@ -60,7 +60,7 @@ func TestDialSurvives(t *testing.T) {
 
 func TestDialNowhere(t *testing.T) {
 	began := time.Now()
-	if _, err := Dial(t.Context(), "nats://127.0.0.1:9", "", "", ""); err == nil || time.Since(began) > busy*5*time.Second {
+	if _, err := Dial(t.Context(), "nats://127.0.0.1:9", "", "", ""); err == nil || time.Since(began) > busy*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 	if _, err := DialWith(t.Context(), DialConfig{URL: "nats://127.0.0.1:9", Creds: "/none/x.creds"}); err == nil {
