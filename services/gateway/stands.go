@@ -42,10 +42,8 @@ func newStands() stands { return stands{kept{gone: never}, kept{gone: never}} }
 // note remembers a window that is forgotten. contested: several epochs have brought it.
 // A part that comes later than others of its window tells who is missing now.
 func (s *stands) note(x stand, contested bool) {
-	for i := range s.others.list {
-		if old := &s.others.list[i]; old.key == x.key && !x.lacking {
-			old.lacking = false
-		}
+	if !x.lacking {
+		s.others.complete(x.key)
 	}
 	k := &s.whole
 	if contested || x.lacking {
@@ -58,6 +56,15 @@ func (s *stands) note(x stand, contested bool) {
 		k.list = append(k.list[:0], k.list[maxStands/4:]...)
 	}
 	k.list = append(k.list, x)
+}
+
+// complete notes that nobody is missing in a window any more.
+func (k *kept) complete(key uint64) {
+	for i := range k.list {
+		if k.list[i].key == key {
+			k.list[i].lacking = false
+		}
+	}
 }
 
 // each calls f with what is remembered of a window.
